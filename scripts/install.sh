@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Install what edgebot needs from Debian: on Debian 12 and 13, and on Raspberry Pi OS.
+set -euo pipefail
+
+# The one list of Debian packages: group, package, reason.
+debian_packages() {
+    cat <<'LIST'
+run    python3              runs edgebot
+run    python3-venv         makes its virtual environment
+run    ca-certificates      lets models come over HTTPS
+run    libportaudio2        sound in and out (PyAudio, sounddevice)
+run    libgomp1             threads of llama.cpp
+run    libatomic1           atomics of Vosk on arm64
+build  build-essential      compiles llama.cpp and PyAudio
+build  cmake                configures llama.cpp
+build  ninja-build          builds llama.cpp
+build  python3-dev          headers of Python
+build  portaudio19-dev      headers of PortAudio
+test   git                  lists the checkout's own files
+test   iproute2             networks that the tests make for themselves
+test   libasound2-plugins   ALSA's way to PulseAudio
+test   pulseaudio           a sound server with a virtual microphone and speaker
+test   pulseaudio-utils     plays and records there
+test   shellcheck           reads the shell scripts
+LIST
+}
+
+usage() {
+    cat <<'HELP'
+Usage: scripts/install.sh --deps-only [--test] [--dry-run]
+
+  --deps-only  install the Debian packages that edgebot needs to build and to run
+  --test       also those that its tests need
+  --dry-run    print what would be done and do nothing
+  --list       print the packages, each with its group and its reason
+  --help       print this
+HELP
+}
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+
+is_installed() {
+    [[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
+}
+
+has_candidate() {
+    local candidate
+    candidate="$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: //p')"
+    [[ -n "$candidate" && "$candidate" != "(none)" ]]
+}
+
+warn_if_unknown_system() {
+    local id="" version_id="" pretty_name=""
+    if [[ -r "${OS_RELEASE:-/etc/os-release}" ]]; then
+        # shellcheck source=/dev/null
+        read -r id version_id pretty_name < <(
+            . "${OS_RELEASE:-/etc/os-release}"
+            printf '%s %s %s\n' "${ID:-unknown}" "${VERSION_ID:-unknown}" "${PRETTY_NAME:-}"
+        )
+    fi
+    case "$id-$version_id" in
+        debian-12 | debian-13) return ;; # Raspberry Pi OS calls itself Debian as well
+    esac
+    say "Warning: ${pretty_name:-this system} is not Debian 12, Debian 13 or Raspberry Pi OS." \
+        "edgebot needs what Debian calls: $*" >&2
+}
+
+# Runs its arguments as root. sudo empties the environment, so `env` carries the settings.
+as_root() {
+    local command=(env DEBIAN_FRONTEND=noninteractive "$@")
+    if ((EUID != 0)); then
+        command=(sudo "${command[@]}")
+    fi
+    if ((dry_run)); then
+        say "Would run: ${command[*]}"
+    else
+        "${command[@]}"
+    fi
+}
+
+update_lists() { as_root apt-get update -q; }
+install_packages() { as_root apt-get install -q -y --no-install-recommends "$@"; }
+
+install_debian_packages() {
+    local groups="$1" wanted=() missing=() group package _
+    while read -r group package _; do
+        [[ " $groups " == *" $group "* ]] && wanted+=("$package")
+    done < <(debian_packages)
+    warn_if_unknown_system "${wanted[@]}"
+
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        return
+    fi
+    case "$(dpkg --print-architecture)" in
+        amd64 | arm64) ;;
+        *) fail "edgebot needs a 64-bit system (arm64 or amd64): its speech engines exist for no other." ;;
+    esac
+    for package in "${wanted[@]}"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    if ((${#missing[@]} == 0)); then
+        ((dry_run)) && say "Nothing to do: all ${#wanted[@]} Debian packages are installed."
+        return 0
+    fi
+
+    if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+        fail "Debian packages are missing and there is no sudo; run this as root, then try again:" \
+            "apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+    fi
+    say "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+    local is_updated=0
+    for package in "${missing[@]}"; do
+        if ! has_candidate "$package"; then
+            update_lists
+            is_updated=1
+            break
+        fi
+    done
+    if ! install_packages "${missing[@]}"; then
+        # Lists older than the archive name files that it no longer holds.
+        ((is_updated)) && fail "apt-get could not install: ${missing[*]}"
+        update_lists
+        install_packages "${missing[@]}" || fail "apt-get could not install: ${missing[*]}"
+    fi
+}
+
+deps_only=0 dry_run=0 groups="run build"
+while (($#)); do
+    case "$1" in
+        --deps-only) deps_only=1 ;;
+        --test) groups="run build test" ;;
+        --dry-run) dry_run=1 ;;
+        --list) debian_packages; exit 0 ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; fail "unknown option $1" ;;
+    esac
+    shift
+done
+
+if ((!deps_only)); then
+    fail "the full appliance install comes in a later version; use 'make run' instead."
+fi
+install_debian_packages "$groups"

@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# Set up .venv with edgebot and its models; does nothing that is done already. `make` calls this.
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+cd "$root"
+venv="$root/.venv"
+log="$venv/setup.log"
+progress_every_s=15
+
+usage() {
+    cat <<'HELP'
+Usage: scripts/setup.sh [--dev] [--no-models]
+
+  --dev        also what the tests and the checks need
+  --no-models  leave the models out
+  --help       print this
+
+PYTHON names the Python to use (3.11 or later); otherwise the first one that fits is taken.
+HELP
+}
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3 /usr/bin/python3}; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    fail "edgebot needs Python 3.11 or later; set PYTHON to one (found: $(
+        "${PYTHON:-python3}" --version 2>&1 || true))."
+}
+
+# One compile job for each GB of free memory: a file of llama.cpp takes up to that much.
+build_jobs() {
+    local free_kb jobs cores
+    free_kb="$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)"
+    jobs=$(((free_kb + 524288) / 1048576))
+    cores="$(nproc)"
+    ((jobs < 1)) && jobs=1
+    ((jobs > cores)) && jobs=$cores
+    echo "$jobs"
+}
+
+# What pip is doing, from its own words in the log.
+phase() {
+    awk '
+        /^Collecting / || /^  Downloading / {phase = "downloading packages"}
+        /^ *Building wheel for .*: started/ || /^ *Building editable for .*: started/ {
+            phase = "building " $4
+            if ($4 ~ /llama/) phase = "compiling llama.cpp (5 to 20 minutes, once for this machine)"
+        }
+        /: finished with status/ {phase = "building packages"}
+        /^Installing collected packages/ {phase = "installing packages"}
+        END {print phase ? phase : "looking for packages"}
+    ' "$log"
+}
+
+clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
+
+# Runs pip with its output in the log, and tells every 15 s what it is at.
+pip_install() {
+    local pid status=0 begun=$SECONDS next=$((SECONDS + progress_every_s))
+    # In a session of its own, so that Ctrl-C ends the compilers that pip starts as well.
+    setsid "$venv/bin/python" -m pip install "$@" >>"$log" 2>&1 </dev/null &
+    pid=$!
+    # shellcheck disable=SC2064
+    trap "kill -TERM -- -$pid 2>/dev/null; wait $pid 2>/dev/null; exit 130" INT TERM HUP
+    while kill -0 "$pid" 2>/dev/null; do
+        sleep 0.5
+        if ((SECONDS >= next)); then
+            say "  $(clock $((SECONDS - begun))) $(phase)"
+            next=$((SECONDS + progress_every_s))
+        fi
+    done
+    wait "$pid" || status=$?
+    trap - INT TERM HUP
+    if ((status)); then
+        tail -n 40 "$log" >&2
+        fail "pip could not install edgebot's packages; its whole output is in $log"
+    fi
+}
+
+prepare_build() {
+    export PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_USER=0
+    # /tmp can be held in memory, which a small Pi has not enough of for a build.
+    export TMPDIR="${TMPDIR:-$venv/tmp}"
+    mkdir -p "$TMPDIR"
+    export CMAKE_BUILD_PARALLEL_LEVEL="${CMAKE_BUILD_PARALLEL_LEVEL:-$(build_jobs)}"
+    local lean="-DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$root/scripts/llama-lean.cmake'"
+    export CMAKE_ARGS="$lean ${CMAKE_ARGS:-}"
+}
+
+install_python_packages() {
+    local extra="$1" python key venv_key
+    python="$(find_python)"
+    # A virtual environment holds its own path and its Python's version, so both are in its key.
+    venv_key="$root $("$python" --version)"
+    key="$(cat pyproject.toml constraints.txt scripts/setup.sh scripts/install.sh \
+        scripts/llama-lean.cmake | sha256sum) $venv_key"
+    if [[ "$(cat "$venv/.installed$extra" 2>/dev/null)" == "$key" ]]; then
+        return
+    fi
+    if [[ "$(cat "$venv/.made" 2>/dev/null)" != "$venv_key" ]]; then
+        say "Making a virtual environment in .venv with $("$python" --version)"
+        "$python" -m venv --clear "$venv" || fail "python -m venv failed with $python"
+        printf '%s' "$venv_key" >"$venv/.made"
+    fi
+    : >"$log"
+    prepare_build
+    say "Installing Python packages (output in .venv/setup.log)"
+    rm -f "$venv"/.installed*
+    pip_install --constraint constraints.txt --upgrade pip
+    pip_install --constraint constraints.txt --editable ".$extra"
+    rm -rf "$venv/tmp"
+    # The larger set holds the smaller one.
+    printf '%s' "$key" | tee "$venv/.installed" >"$venv/.installed$extra"
+    say "Python packages are installed ($(clock $SECONDS))"
+}
+
+pull_models() {
+    "$venv/bin/edgebot" models pull "$@"
+}
+
+extra="" models=1 test_option=()
+while (($#)); do
+    case "$1" in
+        --dev) extra="[dev]"; test_option=(--test) ;;
+        --no-models) models=0 ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; fail "unknown option $1" ;;
+    esac
+    shift
+done
+
+scripts/install.sh --deps-only "${test_option[@]}"
+install_python_packages "$extra"
+if ((models)); then
+    pull_models
+    if [[ -n "$extra" ]]; then
+        pull_models vosk-model-small-ko
+    fi
+fi
