@@ -25,7 +25,6 @@ MACHINE_MODELS = Path("/var/lib/edgebot/models")
 ENVIRONMENT_PREFIX = "EDGEBOT_"
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-RateHz = Annotated[int, Field(ge=0, le=192_000)]
 Seconds = Annotated[float, Field(ge=0.05, le=10.0)]
 
 
@@ -56,8 +55,6 @@ class AssistantSettings(Section):
 class AudioSettings(Section):
     microphone: str | int
     speaker: str | int
-    microphone_rate_hz: RateHz
-    speaker_rate_hz: RateHz
     volume: Share
 
 
@@ -66,6 +63,7 @@ class TurnSettings(Section):
     stop_s: Seconds
     hold_s: Annotated[float, Field(ge=0.0, le=10.0)]
     confidence: Share
+    min_volume: Share
     end: Literal["pause", "smart"]
 
 

@@ -1,0 +1,187 @@
+"""One process: settings → stages → a running conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipecat.frames.frames import EndFrame, ErrorFrame, OutputAudioRawFrame, TTSSpeakFrame
+from pipecat.observers.base_observer import BaseObserver
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker, ProcessorUnusablePolicy
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.transports.base_transport import BaseTransport
+from pipecat.workers.runner import WorkerRunner
+
+from edgebot.chimes import chime
+from edgebot.config import Settings
+from edgebot.errors import EngineError
+from edgebot.models.catalog import Catalog
+from edgebot.models.choose import choose, stand_in_note
+from edgebot.models.installed import InstalledModel, check
+from edgebot.models.store import Store
+from edgebot.pipeline import Stages, build_pipeline
+from edgebot.stages import context, context_window, spoken_text
+from edgebot.stages.engine import load_engine
+
+# A big model on a slow card takes its time.
+START_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The three loaded engines, each a Pipecat service, and what a person should know of them."""
+
+    stt: FrameProcessor
+    llm: FrameProcessor
+    tts: FrameProcessor
+    notes: tuple[str, ...]
+
+
+async def load_stage(role: str, settings: Settings) -> tuple[FrameProcessor, list[str]]:
+    """Load the engine of one role and return its stage, with notes for a person.
+
+    Args:
+        role: "stt", "llm" or "tts".
+        settings: Name the engine and the model.
+
+    Raises:
+        ConfigError: There is no such engine or model.
+        ModelError: The model is missing or broken.
+        ServerError: The engine is a server that does not answer.
+    """
+    wanted = getattr(settings, role)
+    model: InstalledModel | None = None
+    notes: list[str] = []
+    name = wanted.engine
+    module = load_engine(role, name) if name != "auto" else None
+    if module is None or getattr(module, "NEEDS_MODEL", True):
+        store, catalog = Store(settings.models.dir), Catalog.load()
+        model = choose(
+            store,
+            catalog,
+            role,
+            engine=name,
+            model=wanted.model,
+            language=settings.language,
+            model_set=settings.models.set,
+        )
+        if wanted.model == "auto" and (
+            note := stand_in_note(
+                catalog, role, model, language=settings.language, model_set=settings.models.set
+            )
+        ):
+            notes.append(note)
+        await asyncio.to_thread(check, model)
+    if module is None:
+        assert model is not None
+        module = load_engine(role, model.model.engine)
+    if note := getattr(module, "notice", lambda _: None)(settings):
+        notes.append(note)
+    return await module.create(settings, model), notes
+
+
+async def load_engines(settings: Settings) -> Engines:
+    """Load speech to text, the language model and the voice, side by side."""
+    loaded = await asyncio.gather(*(load_stage(role, settings) for role in ("stt", "llm", "tts")))
+    (stt, _), (llm, _), (tts, _) = loaded
+    return Engines(stt, llm, tts, tuple(note for _, notes in loaded for note in notes))
+
+
+async def assemble(settings: Settings, engines: Engines) -> Stages:
+    """Return all stages of one conversation; the language model has read its prompt."""
+    memory = context.new_context(settings)
+    user, assistant = context.create(settings, memory)
+    warm = getattr(engines.llm, "warm", None)
+    if warm is not None:
+        await warm(memory)
+    return Stages(
+        stt=engines.stt,
+        user=user,
+        window=context_window.create(engines.llm, memory, settings.llm.context_tokens),
+        llm=engines.llm,
+        spoken_text=spoken_text.create(settings),
+        tts=engines.tts,
+        assistant=assistant,
+        context=memory,
+    )
+
+
+class Conversation:
+    """One pipeline at work between a transport's two ends."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        stages: Stages,
+        transport: BaseTransport,
+        *,
+        rate_hz: int,
+        observers: list[BaseObserver] | None = None,
+        when_ready: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Build the pipeline.
+
+        Args:
+            settings: Name the greeting and the chime.
+            stages: From `assemble`.
+            transport: Where the sound comes from and goes to.
+            rate_hz: The rate of the sound that goes to the transport.
+            observers: Are shown every frame.
+            when_ready: Called when the pipeline runs.
+        """
+        self._settings = settings
+        self._rate_hz = rate_hz
+        self._when_ready = when_ready
+        self._fault: str | None = None
+        self.worker = PipelineWorker(
+            build_pipeline(transport, stages),
+            params=PipelineParams(
+                audio_in_sample_rate=16_000,
+                audio_out_sample_rate=rate_hz,
+                enable_metrics=True,
+                enable_usage_metrics=True,
+            ),
+            observers=observers or [],
+            enable_rtvi=False,
+            # An appliance waits for its next question as long as it takes.
+            idle_timeout_secs=None,
+            # What cannot work any more is a fault, not a silence.
+            processor_unusable_policy=ProcessorUnusablePolicy.CANCEL,
+            setup_timeout_secs=START_TIMEOUT_S,
+            start_timeout_secs=START_TIMEOUT_S,
+        )
+        self.worker.add_event_handler("on_pipeline_started", self._started)
+        self.worker.add_event_handler("on_pipeline_error", self._failed)
+
+    async def run(self) -> None:
+        """Converse until `stop`, SIGINT or SIGTERM.
+
+        Raises:
+            EngineError: A stage can no longer work.
+        """
+        runner = WorkerRunner(handle_sigint=True, handle_sigterm=True)
+        await runner.add_workers(self.worker)
+        await runner.run()
+        if self._fault is not None:
+            raise EngineError(self._fault)
+
+    async def stop(self) -> None:
+        """End when all that is queued has been spoken."""
+        await self.worker.queue_frame(EndFrame())
+
+    async def _started(self, worker: PipelineWorker, frame: object) -> None:
+        assistant = self._settings.assistant
+        if assistant.greeting:
+            await worker.queue_frame(TTSSpeakFrame(assistant.greeting))
+        elif assistant.chime:
+            tone = chime("ready", self._rate_hz)
+            await worker.queue_frame(OutputAudioRawFrame(tone, self._rate_hz, 1))
+        if self._when_ready is not None:
+            await self._when_ready()
+
+    async def _failed(self, worker: PipelineWorker, frame: ErrorFrame) -> None:
+        stage: Any = frame.processor
+        if stage is not None and not stage.is_usable:
+            self._fault = f"The conversation cannot go on: {frame.error}."

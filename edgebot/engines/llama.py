@@ -1,0 +1,222 @@
+"""llama.cpp in this process: prompt in, pieces of text out."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import ctypes
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+from edgebot.errors import BrokenModelError
+
+Message = Mapping[str, Any]
+Tool = Mapping[str, Any]
+
+# A prefill is cut into pieces of this size: it bounds what an interruption throws away.
+BATCH_TOKENS = 64
+# A run this short costs less to evaluate again than to move.
+WORTH_MOVING_TOKENS = 16
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen. `temperature` 0 always takes the likeliest."""
+
+    temperature: float = 0.0
+    top_k: int = 40
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repeat_penalty: float = 1.0
+    max_tokens: int = 96
+
+
+class LlamaEngine:
+    """A language model and the conversation that it has already evaluated.
+
+    Use it from one thread; only `abort` may be called from another. What is evaluated stays: a
+    prompt that grows at its end, or loses a part in its middle, costs only what is new.
+    """
+
+    def __init__(self, path: Path, *, context_tokens: int, threads: int = 0) -> None:
+        """Load the model.
+
+        Args:
+            path: The GGUF file.
+            context_tokens: How many tokens prompt and answer may have together.
+            threads: 0 takes all processors, less one where there are four or more.
+
+        Raises:
+            BrokenModelError: llama.cpp refuses the file, or it has no chat template.
+        """
+        processors = os.cpu_count() or 1
+        threads = threads or (processors - 1 if processors >= 4 else processors)
+        try:
+            self._llama = llama_cpp.Llama(
+                str(path),
+                n_ctx=context_tokens,
+                n_batch=BATCH_TOKENS,
+                n_ubatch=BATCH_TOKENS,
+                n_threads=threads,
+                n_threads_batch=threads,
+                verbose=False,
+            )
+        except (ValueError, OSError) as error:
+            raise BrokenModelError(f"llama.cpp cannot load {path}: {error}.") from None
+        self.context_tokens = self._llama.n_ctx()
+        self._template = self._load_template(path)
+        self._vocabulary = llama_cpp.llama_model_get_vocab(self._llama.model)
+        self._arm_abort()
+
+    def _load_template(self, path: Path) -> Jinja2ChatFormatter:
+        template = self._llama.metadata.get("tokenizer.chat_template")
+        if not template:
+            raise BrokenModelError(
+                f"{path} holds no chat template, so it is no model to talk with: use an "
+                "instruction-tuned (“Instruct”, “Chat”) one."
+            )
+        self.template_text = template
+
+        def text(token: int) -> str:
+            return self._llama._model.token_get_text(token) if token >= 0 else ""
+
+        return Jinja2ChatFormatter(
+            template, eos_token=text(self._llama.token_eos()), bos_token=text(self._llama.token_bos())
+        )
+
+    def _arm_abort(self) -> None:
+        # llama.cpp asks the callback between the nodes of its graph, thousands of times a second,
+        # from its compute threads. A Python function would make them wait for the interpreter's
+        # lock; strlen() of a one-character flag is as good an answer and needs no lock.
+        self._flag = ctypes.create_string_buffer(2)
+        strlen = ctypes.cast(ctypes.CDLL(None).strlen, llama_cpp.ggml_abort_callback)
+        llama_cpp.llama_set_abort_callback(
+            self._llama.ctx, strlen, ctypes.cast(self._flag, ctypes.c_void_p)
+        )
+        self._abort_callback = strlen
+
+    def abort(self) -> None:
+        """Make the running call return within one step of its computation. Any thread may call."""
+        self._flag[0] = b"\x01"
+
+    @property
+    def _aborted(self) -> bool:
+        return self._flag[0] != b"\x00"
+
+    def render(
+        self, messages: Sequence[Message], tools: Sequence[Tool] = (), *, reply: bool = True
+    ) -> list[int]:
+        """Return the tokens of a conversation in the model's own chat template.
+
+        Args:
+            messages: OpenAI-style messages.
+            tools: OpenAI-style tool definitions.
+            reply: End with the opening of the assistant's answer.
+        """
+        self._template.add_generation_prompt = reply
+        prompt = self._template(messages=list(messages), tools=list(tools) or None)
+        return list(
+            self._llama.tokenize(
+                prompt.prompt.encode("utf-8"), add_bos=not prompt.added_special, special=True
+            )
+        )
+
+    def warm(self, tokens: Sequence[int]) -> None:
+        """Evaluate a prompt so that what begins with it starts fast."""
+        self._flag[0] = b"\x00"
+        self._align(tokens)
+        self._evaluate(tokens[self._llama.n_tokens :])
+
+    def generate(
+        self, tokens: Sequence[int], sampling: Sampling, *, grammar: str | None = None
+    ) -> Iterator[str]:
+        """Yield the answer to a prompt, piece by piece, until it ends or `abort` is called.
+
+        Args:
+            tokens: The prompt, from `render`; together with the answer it must fit the context.
+            sampling: How tokens are chosen, and how many at most.
+            grammar: GBNF that the answer must follow.
+        """
+        self._flag[0] = b"\x00"
+        self._align(tokens)
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        room = min(sampling.max_tokens, self.context_tokens - len(tokens))
+        rules = llama_cpp.LlamaGrammar.from_string(grammar, verbose=False) if grammar else None
+        produced = self._llama.generate(
+            tokens,
+            temp=sampling.temperature,
+            top_k=sampling.top_k,
+            top_p=sampling.top_p,
+            min_p=sampling.min_p,
+            repeat_penalty=sampling.repeat_penalty,
+            grammar=rules,
+        )
+        with contextlib.closing(produced), self._ignoring_aborts():
+            for count, token in enumerate(produced, start=1):
+                if self._aborted or llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
+                    return
+                if piece := decoder.decode(self._llama.detokenize([token])):
+                    yield piece
+                if count >= room:
+                    return
+
+    def _evaluate(self, tokens: Sequence[int]) -> None:
+        with self._ignoring_aborts():
+            self._llama.eval(tokens)
+
+    @contextlib.contextmanager
+    def _ignoring_aborts(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError:
+            if not self._aborted:
+                raise
+
+    def _align(self, tokens: Sequence[int]) -> None:
+        """Keep of what is evaluated all that the new prompt can use.
+
+        The common beginning stays. Where turns were dropped from the middle, what follows them is
+        moved down: llama.cpp turns the keys to their new places, which costs next to nothing.
+        """
+        llama = self._llama
+        known = np.asarray(llama.input_ids[: llama.n_tokens])
+        wanted = np.asarray(tokens, dtype=known.dtype)
+        start = common_prefix(known, wanted)
+        source, length = longest_run(known, wanted[start:], start)
+        memory = llama_cpp.llama_get_memory(llama.ctx)
+        if length >= WORTH_MOVING_TOKENS and llama_cpp.llama_memory_can_shift(memory):
+            llama_cpp.llama_memory_seq_rm(memory, 0, start, source)
+            llama_cpp.llama_memory_seq_rm(memory, 0, source + length, -1)
+            llama_cpp.llama_memory_seq_add(memory, 0, source, source + length, start - source)
+            llama.input_ids[start : start + length] = wanted[start : start + length]
+            start += length
+        else:
+            llama_cpp.llama_memory_seq_rm(memory, 0, start, -1)
+        llama.n_tokens = start
+        llama._requires_eval = True
+
+
+def common_prefix(first: np.ndarray, second: np.ndarray) -> int:
+    """Return how many items at the beginning are the same."""
+    size = min(len(first), len(second))
+    differs = np.flatnonzero(first[:size] != second[:size])
+    return int(differs[0]) if len(differs) else size
+
+
+def longest_run(known: np.ndarray, wanted: np.ndarray, after: int) -> tuple[int, int]:
+    """Return where in `known`, past `after`, the longest beginning of `wanted` lies, and its length."""
+    best = (0, 0)
+    if not len(wanted):
+        return best
+    for place in np.flatnonzero(known[after + 1 :] == wanted[0]) + after + 1:
+        length = common_prefix(known[place:], wanted)
+        if length > best[1]:
+            best = (int(place), length)
+    return best

@@ -1,0 +1,107 @@
+"""Vosk in this process: sound in, words out while one speaks."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import vosk
+
+from edgebot.errors import BrokenModelError
+
+RATE_HZ = 16_000
+_WARM_UP_S = 0.5
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word that was heard, when, and how sure the recognizer is of it (0.0 to 1.0)."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What was heard between two pauses."""
+
+    text: str
+    words: tuple[Word, ...] = field(default=())
+
+
+class VoskEngine:
+    """One recognizer, made warm once and used again and again. Use it from one thread."""
+
+    def __init__(self, path: Path, *, grammar: Sequence[str] = ()) -> None:
+        """Load the model and warm the recognizer.
+
+        Args:
+            path: The model's folder.
+            grammar: The only words and phrases to hear; nothing means all that the model knows.
+
+        Raises:
+            BrokenModelError: Vosk refuses the folder.
+        """
+        vosk.SetLogLevel(-1)
+        try:
+            self._model = vosk.Model(str(path))
+        except Exception:
+            raise BrokenModelError(
+                f"Vosk cannot load {path}: is it the folder of an unpacked Vosk model?"
+            ) from None
+        self._grammar = json.dumps([*grammar, "[unk]"]) if grammar else None
+        self._recognizer = self._warm_recognizer()
+        self._heard_bytes = 0
+
+    def _warm_recognizer(self) -> Any:
+        options = (self._grammar,) if self._grammar else ()
+        recognizer = vosk.KaldiRecognizer(self._model, RATE_HZ, *options)
+        recognizer.SetWords(True)
+        # The first decode of a recognizer stalls for half a second.
+        recognizer.AcceptWaveform(bytes(int(RATE_HZ * _WARM_UP_S) * 2))
+        recognizer.FinalResult()
+        return recognizer
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of sound heard since the recognizer was made."""
+        return self._heard_bytes / (RATE_HZ * 2)
+
+    def accept(self, audio: bytes) -> str:
+        """Hear a piece of sound and return what the utterance is so far.
+
+        Args:
+            audio: 16-bit mono PCM at 16 kHz, any length.
+        """
+        self._heard_bytes += len(audio)
+        self._recognizer.AcceptWaveform(audio)
+        return str(json.loads(self._recognizer.PartialResult()).get("partial", ""))
+
+    def finish(self) -> Utterance:
+        """End the utterance and return it whole; the next sound begins a new one."""
+        return parse_result(self._recognizer.FinalResult())
+
+    def renew(self) -> None:
+        """Replace the recognizer: it keeps memory for all that it has ever heard."""
+        self._recognizer = None
+        self._recognizer = self._warm_recognizer()
+        self._heard_bytes = 0
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+def parse_result(text: str) -> Utterance:
+    """Read a recognizer's JSON result."""
+    result = json.loads(text)
+    words = tuple(
+        Word(word["word"], word["start"], word["end"], word["conf"])
+        for word in result.get("result", ())
+    )
+    return Utterance(str(result.get("text", "")), words)

@@ -1,0 +1,41 @@
+"""The way of the sound through the house: one ordered list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.transports.base_transport import BaseTransport
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Every stage between the microphone and the speaker, and the context that two of them share."""
+
+    stt: FrameProcessor
+    user: FrameProcessor
+    window: FrameProcessor
+    llm: FrameProcessor
+    spoken_text: FrameProcessor
+    tts: FrameProcessor
+    assistant: FrameProcessor
+    context: LLMContext
+
+
+def build_pipeline(transport: BaseTransport, stages: Stages) -> Pipeline:
+    """Join the stages between a transport's two ends."""
+    return Pipeline(
+        [
+            transport.input(),  # sound in
+            stages.stt,  # sound → words
+            stages.user,  # voice detection, whose turn it is; words → context
+            stages.window,  # what no longer fits is dropped
+            stages.llm,  # context → answer
+            stages.spoken_text,  # answer → clauses
+            stages.tts,  # clauses → sound
+            transport.output(),  # sound out
+            stages.assistant,  # what was really spoken → context
+        ]
+    )

@@ -1,0 +1,59 @@
+"""What the conversation remembers, and when it is whose turn."""
+
+from __future__ import annotations
+
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.audio.vad.vad_analyzer import VADParams
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMContextAggregatorPair,
+    LLMUserAggregatorParams,
+)
+from pipecat.turns.user_stop import (
+    BaseUserTurnStopStrategy,
+    SpeechTimeoutUserTurnStopStrategy,
+    TurnAnalyzerUserTurnStopStrategy,
+)
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+
+from edgebot.config import Settings, TurnSettings
+
+
+def new_context(settings: Settings) -> LLMContext:
+    """Return a conversation that holds the examples only; the prompt is the language model's."""
+    context = LLMContext()
+    for exchange in settings.assistant.examples:
+        context.add_message({"role": "user", "content": exchange.user})
+        context.add_message({"role": "assistant", "content": exchange.assistant})
+    return context
+
+
+def create(settings: Settings, context: LLMContext) -> LLMContextAggregatorPair:
+    """Return the two sides of the context: the user's with the voice detector, the assistant's."""
+    turn = settings.turn
+    return LLMContextAggregatorPair(
+        context,
+        user_params=LLMUserAggregatorParams(
+            vad_analyzer=SileroVADAnalyzer(
+                params=VADParams(
+                    confidence=turn.confidence,
+                    start_secs=turn.start_s,
+                    stop_secs=turn.stop_s,
+                    min_volume=turn.min_volume,
+                )
+            ),
+            user_turn_strategies=UserTurnStrategies(stop=[end_of_turn(turn)]),
+            # A cough is no question: the model is not asked when nothing was understood.
+            empty_user_turn=None,
+        ),
+    )
+
+
+def end_of_turn(turn: TurnSettings) -> BaseUserTurnStopStrategy:
+    """Return what decides that the user has finished."""
+    if turn.end == "smart":
+        # Imported here because it brings a second model into memory.
+        from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
+
+        return TurnAnalyzerUserTurnStopStrategy(turn_analyzer=LocalSmartTurnAnalyzerV3())
+    return SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=turn.hold_s)

@@ -1,0 +1,122 @@
+"""Keeps the conversation within what the language model can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from loguru import logger
+from pipecat.frames.frames import Frame, LLMContextFrame
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+# When the window is full, it is emptied down to this share of it, so that turns are dropped once
+# in a while and not at every turn.
+LOW_WATER = 0.75
+# Where only the server knows the model's tokens, this many characters are taken for one.
+CHARACTERS_PER_TOKEN = 3
+
+CountTokens = Callable[[LLMContext], Awaitable[int]]
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A language model that knows its own tokens."""
+
+    @property
+    def prompt_budget(self) -> int: ...
+    async def count_tokens(self, context: LLMContext) -> int: ...
+
+
+class ContextWindow(FrameProcessor):
+    """Drops the oldest turns, each whole, before a prompt grows too long for the language model.
+
+    The messages that are there when the conversation begins are never dropped.
+    """
+
+    def __init__(self, *, budget_tokens: int, count_tokens: CountTokens) -> None:
+        """Set the limit.
+
+        Args:
+            budget_tokens: How many tokens a prompt may have.
+            count_tokens: Counts those of a context, with the prompt and all that is not a message.
+        """
+        super().__init__()
+        self._budget_tokens = budget_tokens
+        self._count_tokens = count_tokens
+        self._pinned: list[Any] = []
+
+    def pin(self, context: LLMContext) -> None:
+        """Keep the messages that a context has now for ever."""
+        self._pinned = list(context.messages)
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Shorten the context of each context frame; pass everything on."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, LLMContextFrame):
+            await self.shorten(frame.context)
+        await self.push_frame(frame, direction)
+
+    async def shorten(self, context: LLMContext) -> None:
+        """Drop the oldest turns until the prompt fits; cut the last message if it alone does not."""
+        if await self._count_tokens(context) <= self._budget_tokens:
+            return
+        pinned = [m for m in context.messages if any(m is p for p in self._pinned)]
+        turns = split_turns([m for m in context.messages if not any(m is p for p in self._pinned)])
+        dropped = 0
+        while len(turns) > 1 and not await self._fits(context, pinned, turns):
+            turns.pop(0)
+            dropped += 1
+        logger.debug(f"The context is full: the oldest {dropped} turns are dropped.")
+        self._set(context, pinned, turns)
+        while await self._count_tokens(context) > self._budget_tokens:
+            if not halve_last_message(turns):
+                return
+            self._set(context, pinned, turns)
+
+    async def _fits(
+        self, context: LLMContext, pinned: list[Any], turns: list[list[Any]]
+    ) -> bool:
+        self._set(context, pinned, turns)
+        return await self._count_tokens(context) <= LOW_WATER * self._budget_tokens
+
+    @staticmethod
+    def _set(context: LLMContext, pinned: list[Any], turns: list[list[Any]]) -> None:
+        context.set_messages([*pinned, *(message for turn in turns for message in turn)])
+
+
+def split_turns(messages: Sequence[Any]) -> list[list[Any]]:
+    """Cut a conversation into turns: a user's message and all that follows up to the next one."""
+    turns: list[list[Any]] = []
+    for message in messages:
+        if message["role"] == "user" or not turns:
+            turns.append([])
+        turns[-1].append(message)
+    return turns
+
+
+def halve_last_message(turns: list[list[Any]]) -> bool:
+    """Keep the second half of the newest message, where a question usually ends; tell whether."""
+    if not turns:
+        return False
+    message = turns[-1][-1]
+    content = message.get("content")
+    if not isinstance(content, str) or len(content) < 2:
+        return False
+    turns[-1][-1] = {**message, "content": content[len(content) // 2 :]}
+    return True
+
+
+async def count_characters(context: LLMContext) -> int:
+    """Estimate a context's tokens from its characters."""
+    return sum(len(str(m)) for m in context.messages) // CHARACTERS_PER_TOKEN
+
+
+def create(llm: FrameProcessor, context: LLMContext, budget_tokens: int) -> ContextWindow:
+    """Return the stage for a language model; the examples in `context` stay for ever."""
+    if isinstance(llm, CountsTokens):
+        window = ContextWindow(budget_tokens=llm.prompt_budget, count_tokens=llm.count_tokens)
+    else:
+        window = ContextWindow(budget_tokens=budget_tokens, count_tokens=count_characters)
+    window.pin(context)
+    return window

@@ -1,0 +1,110 @@
+"""Cuts what the language model writes into pieces that can be spoken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
+from pipecat.utils.text.base_text_aggregator import Aggregation, BaseTextAggregator, TextType
+
+from edgebot.config import Settings
+
+# A shorter clause alone has no melody of its own.
+MIN_CLAUSE_CHARACTERS = 16
+
+_SENTENCE_END = re.compile(r"""(?:[.!?…]+["'”’)\]]*(?=\s)|\n)""")
+_CLAUSE_END = re.compile(r"[,;:—](?=\s)")
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Mt|Jr|Sr|vs|etc|approx|no|No|e\.g|i\.e|a\.m|p\.m"
+    r"|U\.S|U\.K|\d+)\.$"
+)
+# At the end of all text there is no lookahead: these are ends without a doubt.
+_CERTAIN_END = re.compile(r"""[A-Za-z]{3,}[.!?…]+["'”’)\]]*$""")
+
+
+def sentence_end(text: str, start: int = 0) -> int:
+    """Return the index just past the first sentence of `text[start:]`, or -1 if none has ended.
+
+    A full stop needs white space behind it, so decimals pass; abbreviations, initials and the
+    number of a list's item end nothing.
+    """
+    for match in _SENTENCE_END.finditer(text, start):
+        sentence = text[start : match.end()]
+        if not sentence.strip():
+            continue
+        if match.group()[0] != "." or not _ABBREVIATION.search(sentence.rstrip("\"'”’)]")):
+            return match.end()
+    return -1
+
+
+def clause_end(text: str) -> int:
+    """Return the index just past the first speakable clause of `text`, or -1 if none has ended."""
+    end = sentence_end(text)
+    for match in _CLAUSE_END.finditer(text, 0, end if end >= 0 else len(text)):
+        if len(text[: match.end()].strip()) >= MIN_CLAUSE_CHARACTERS:
+            return match.end()
+    return end
+
+
+def after_sentences(text: str, count: int) -> int:
+    """Return the index just past the first `count` sentences, or -1 if fewer have ended.
+
+    The last one may end with the text itself.
+    """
+    end = 0
+    for number in range(1, count + 1):
+        next_end = sentence_end(text, end)
+        if next_end < 0:
+            tail = text[end:].rstrip()
+            certain = number == count and _CERTAIN_END.search(tail)
+            return end + len(tail) if certain and not _ABBREVIATION.search(tail) else -1
+        end = next_end
+    return end
+
+
+class SpokenTextAggregator(BaseTextAggregator):
+    """Yields clauses or sentences as soon as they are complete."""
+
+    def __init__(self, *, clauses: bool = True) -> None:
+        """Choose the size of the pieces.
+
+        Args:
+            clauses: Cut at commas and the like too, not only at the ends of sentences.
+        """
+        super().__init__(aggregation_type=TextType.SENTENCE)
+        self._end = clause_end if clauses else sentence_end
+        self._text = ""
+
+    @property
+    def text(self) -> Aggregation:
+        """What waits for its end."""
+        return Aggregation(text=self._text.strip(), type=TextType.SENTENCE)
+
+    async def aggregate(self, text: str) -> AsyncIterator[Aggregation]:
+        """Add text and yield every piece that it completes."""
+        self._text += text
+        while (end := self._end(self._text)) >= 0:
+            piece, self._text = self._text[:end].strip(), self._text[end:]
+            if piece:
+                yield Aggregation(text=piece, type=TextType.SENTENCE)
+
+    async def flush(self) -> Aggregation | None:
+        """Return what is left."""
+        left, self._text = self._text.strip(), ""
+        return Aggregation(text=left, type=TextType.SENTENCE) if left else None
+
+    async def handle_interruption(self) -> None:
+        """Forget what waits."""
+        self._text = ""
+
+    async def reset(self) -> None:
+        """Forget what waits."""
+        self._text = ""
+
+
+def create(settings: Settings) -> LLMTextProcessor:
+    """Return the stage that hands the voice one piece at a time."""
+    return LLMTextProcessor(
+        text_aggregator=SpokenTextAggregator(clauses=settings.tts.speak_by == "clause")
+    )

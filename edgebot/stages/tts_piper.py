@@ -1,0 +1,101 @@
+"""Text to speech by Piper."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
+from typing import Protocol
+
+from pipecat.frames.frames import Frame, TTSAudioRawFrame
+from pipecat.services.settings import TTSSettings
+from pipecat.services.tts_service import TTSService
+from pipecat.utils.text.transforms import strip_markdown
+
+from edgebot.config import Settings
+from edgebot.engines.piper import PiperEngine
+from edgebot.engines.thread import EngineThread
+from edgebot.models.installed import InstalledModel
+
+
+class Synthesizer(Protocol):
+    """What the service needs of an engine; `PiperEngine` is one."""
+
+    rate_hz: int
+
+    def synthesize(self, text: str) -> Iterator[bytes]: ...
+    def stop(self) -> None: ...
+
+
+class PiperTTSService(TTSService):
+    """Speaks with a local Piper voice that is already loaded; it never downloads.
+
+    Pipecat's own service loads the voice with onnxruntime's defaults (all threads, spinning) and
+    cannot stop in the middle of a sentence; an interruption stops this one at once.
+    """
+
+    def __init__(
+        self, *, engine: Synthesizer, thread: EngineThread, settings: TTSSettings | None = None
+    ) -> None:
+        """Wrap a loaded engine.
+
+        Args:
+            engine: The voice, used in `thread` only.
+            thread: The engine's own thread.
+            settings: The voice's name and language.
+        """
+        default = TTSSettings(model=None, voice=None, language=None)
+        if settings is not None:
+            default.apply_update(settings)
+        super().__init__(
+            sample_rate=engine.rate_hz,
+            push_start_frame=True,
+            push_stop_frames=True,
+            text_transforms=[("*", strip_markdown)],
+            # A text without sound, such as a lone emoji, is no reason to give the voice up.
+            max_consecutive_zero_audio_contexts=0,
+            settings=default,
+        )
+        self._engine = engine
+        self._thread = thread
+
+    def can_generate_metrics(self) -> bool:
+        """Return True: time to the first sound is measured."""
+        return True
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
+        """Yield the sound of a text, a frame for each sentence.
+
+        Args:
+            text: What to say.
+            context_id: The turn that it belongs to.
+        """
+        await self.start_tts_usage_metrics(text)
+        pieces = self._thread.stream(
+            lambda: self._engine.synthesize(text), stop=self._engine.stop
+        )
+        async with contextlib.aclosing(pieces):
+            async for audio in pieces:
+                await self.stop_ttfb_metrics()
+                yield TTSAudioRawFrame(audio, self._engine.rate_hz, 1, context_id=context_id)
+
+
+async def create(settings: Settings, model: InstalledModel) -> PiperTTSService:
+    """Load the voice and return the stage."""
+    chosen = settings.tts
+    thread = EngineThread("piper")
+
+    def load() -> PiperEngine:
+        engine = PiperEngine(
+            model.path, threads=chosen.threads, speed=chosen.speed, volume=chosen.volume
+        )
+        engine.warm()
+        return engine
+
+    engine = await thread.run(load)
+    return PiperTTSService(
+        engine=engine,
+        thread=thread,
+        settings=TTSSettings(
+            model=model.model.id, voice=model.model.id, language=settings.language
+        ),
+    )
