@@ -52,7 +52,7 @@ class Unpacking:
     written_bytes: int = 0
     entries: int = 0
 
-    def count(self, name: str) -> None:
+    def count(self) -> None:
         """Count one entry of the archive and refuse one too many."""
         self.entries += 1
         if self.entries > self.most_files:
@@ -114,7 +114,7 @@ def unpack_zip(archive: Path, unpacking: Unpacking) -> None:
     """
     with _damage_named(archive), zipfile.ZipFile(archive) as opened:
         for entry in opened.infolist():
-            unpacking.count(entry.filename)
+            unpacking.count()
             kind = stat.S_IFMT(entry.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise HostileArchiveError(f"{entry.filename!r} in it is a link or a device")
@@ -139,7 +139,7 @@ def unpack_tar(archive: Path, unpacking: Unpacking, *, compressed: bool = True) 
     """
     with _damage_named(archive), tarfile.open(archive, "r:*" if compressed else "r:") as opened:
         for entry in opened:
-            unpacking.count(entry.name)
+            unpacking.count()
             if not (entry.isdir() or entry.isreg()) or entry.issparse():
                 raise HostileArchiveError(f"{entry.name!r} in it is a link or a device")
             target = unpacking.target(entry.name)

@@ -84,6 +84,7 @@ def choose(
 
 def stand_in_note(
     catalog: Catalog,
+    role: Role,
     chosen: InstalledModel,
     *,
     engine: str = AUTO,
@@ -98,7 +99,6 @@ def stand_in_note(
     if model != AUTO:
         return None
     set_name = resolve_set(catalog, model_set)
-    role = chosen.model.role
     wanted = catalog.preferences(set_name, role, engine=engine, language=language)
     if not wanted or wanted[0].id == chosen.model.id:
         return None

@@ -40,6 +40,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._holds_lock = False
 
     @property
     def downloads(self) -> Path:
@@ -143,11 +144,15 @@ class Store:
     def locked(self) -> Iterator[None]:
         """Keep other programs from changing the store, and sweep away what was left half done.
 
-        The lock goes with the process, so a crash leaves none behind. Readers need none.
+        The lock goes with the process, so a crash leaves none behind. Readers need none. Within it,
+        the same store may be locked again.
 
         Raises:
             ModelError: Another program holds the lock, or the folder cannot be written to.
         """
+        if self._holds_lock:
+            yield
+            return
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = (self.root / ".lock").open("w")
@@ -163,8 +168,12 @@ class Store:
                 raise ModelError(
                     f"Another edgebot command is changing {self.root}; wait until it is done."
                 ) from None
-            self._sweep()
-            yield
+            self._holds_lock = True
+            try:
+                self._sweep()
+                yield
+            finally:
+                self._holds_lock = False
 
     def _versions(self, model_id: str) -> list[Path]:
         home = self.root / model_id
