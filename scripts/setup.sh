@@ -52,7 +52,7 @@ phase() {
         /^Collecting / || /^  Downloading / {phase = "downloading packages"}
         /^ *Building wheel for .*: started/ || /^ *Building editable for .*: started/ {
             phase = "building " $4
-            if ($4 ~ /llama/) phase = "compiling llama.cpp (5 to 20 minutes, once for this machine)"
+            if ($4 ~ /llama/) phase = "compiling llama.cpp (3 to 20 minutes, once)"
         }
         /: finished with status/ {phase = "building packages"}
         /^Installing collected packages/ {phase = "installing packages"}
