@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from pipecat.frames.frames import EndFrame, ErrorFrame, OutputAudioRawFrame, TTSSpeakFrame
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker, ProcessorUnusablePolicy
+from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
@@ -20,27 +21,31 @@ from edgebot.errors import EngineError
 from edgebot.models.catalog import Catalog
 from edgebot.models.choose import choose, stand_in_note
 from edgebot.models.installed import InstalledModel, check
+from edgebot.models.model import Role
 from edgebot.models.store import Store
 from edgebot.pipeline import Stages, build_pipeline
 from edgebot.stages import context, context_window, spoken_text
-from edgebot.stages.engine import load_engine
+from edgebot.stages.engine import find_engine
 
 # A big model on a slow card takes its time.
 START_TIMEOUT_S = 300.0
 
 
+MakeStage = Callable[[], FrameProcessor]
+
+
 @dataclass(frozen=True)
 class Engines:
-    """The three loaded engines, each a Pipecat service, and what a person should know of them."""
+    """What makes the stages of a conversation from loaded engines, and notes for a person."""
 
-    stt: FrameProcessor
-    llm: FrameProcessor
-    tts: FrameProcessor
+    stt: MakeStage
+    llm: MakeStage
+    tts: MakeStage
     notes: tuple[str, ...]
 
 
-async def load_stage(role: str, settings: Settings) -> tuple[FrameProcessor, list[str]]:
-    """Load the engine of one role and return its stage, with notes for a person.
+async def load_engine(role: Role, settings: Settings) -> tuple[MakeStage, list[str]]:
+    """Load the engine of one role and return what makes its stage, with notes for a person.
 
     Args:
         role: "stt", "llm" or "tts".
@@ -51,40 +56,43 @@ async def load_stage(role: str, settings: Settings) -> tuple[FrameProcessor, lis
         ModelError: The model is missing or broken.
         ServerError: The engine is a server that does not answer.
     """
-    wanted = getattr(settings, role)
+    name = getattr(settings, role).engine
+    module = None if name == "auto" else find_engine(role, name)
     model: InstalledModel | None = None
     notes: list[str] = []
-    name = wanted.engine
-    module = load_engine(role, name) if name != "auto" else None
     if module is None or getattr(module, "NEEDS_MODEL", True):
-        store, catalog = Store(settings.models.dir), Catalog.load()
-        model = choose(
-            store,
-            catalog,
-            role,
-            engine=name,
-            model=wanted.model,
-            language=settings.language,
-            model_set=settings.models.set,
-        )
-        if wanted.model == "auto" and (
-            note := stand_in_note(
-                catalog, role, model, language=settings.language, model_set=settings.models.set
-            )
-        ):
-            notes.append(note)
+        model, notes = choose_model(role, settings)
         await asyncio.to_thread(check, model)
-    if module is None:
-        assert model is not None
-        module = load_engine(role, model.model.engine)
+        module = module or find_engine(role, model.model.engine)
     if note := getattr(module, "notice", lambda _: None)(settings):
         notes.append(note)
-    return await module.create(settings, model), notes
+    return await module.load(settings, model), notes
+
+
+def choose_model(role: Role, settings: Settings) -> tuple[InstalledModel, list[str]]:
+    """Return the model of one role, with a note where it is a stand-in."""
+    wanted = getattr(settings, role)
+    catalog, model_set = Catalog.load(), settings.models.set
+    model = choose(
+        Store(settings.models.dir),
+        catalog,
+        role,
+        engine=wanted.engine,
+        model=wanted.model,
+        language=settings.language,
+        model_set=model_set,
+    )
+    note = None
+    if wanted.model == "auto":
+        note = stand_in_note(catalog, role, model, language=settings.language, model_set=model_set)
+    return model, [note] if note else []
 
 
 async def load_engines(settings: Settings) -> Engines:
     """Load speech to text, the language model and the voice, side by side."""
-    loaded = await asyncio.gather(*(load_stage(role, settings) for role in ("stt", "llm", "tts")))
+    loaded = await asyncio.gather(
+        load_engine("stt", settings), load_engine("llm", settings), load_engine("tts", settings)
+    )
     (stt, _), (llm, _), (tts, _) = loaded
     return Engines(stt, llm, tts, tuple(note for _, notes in loaded for note in notes))
 
@@ -93,19 +101,26 @@ async def assemble(settings: Settings, engines: Engines) -> Stages:
     """Return all stages of one conversation; the language model has read its prompt."""
     memory = context.new_context(settings)
     user, assistant = context.create(settings, memory)
-    warm = getattr(engines.llm, "warm", None)
-    if warm is not None:
-        await warm(memory)
+    llm = engines.llm()
+    if isinstance(llm, Warmable):
+        await llm.warm(memory)
     return Stages(
-        stt=engines.stt,
+        stt=engines.stt(),
         user=user,
-        window=context_window.create(engines.llm, memory, settings.llm.context_tokens),
-        llm=engines.llm,
+        window=context_window.create(llm, memory, settings.llm.context_tokens),
+        llm=llm,
         spoken_text=spoken_text.create(settings),
-        tts=engines.tts,
+        tts=engines.tts(),
         assistant=assistant,
         context=memory,
     )
+
+
+@runtime_checkable
+class Warmable(Protocol):
+    """A language model that can read a prompt ahead of the question."""
+
+    async def warm(self, context: LLMContext) -> None: ...
 
 
 class Conversation:

@@ -286,7 +286,7 @@ def validate(stack: Sequence[Layer]) -> Settings:
 
 
 def models_dir(value: Any) -> Any:
-    """Resolve the models' folder: the configured one, the machine's if there is one, or the user's."""
+    """Return the models' folder: the configured one, else the machine's, else the user's."""
     if value == "":
         return (
             MACHINE_MODELS

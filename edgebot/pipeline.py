@@ -6,21 +6,25 @@ from dataclasses import dataclass
 
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMAssistantAggregator,
+    LLMUserAggregator,
+)
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Every stage between the microphone and the speaker, and the context that two of them share."""
+    """The stages between the microphone and the speaker, and the context that two of them share."""
 
     stt: FrameProcessor
-    user: FrameProcessor
+    user: LLMUserAggregator
     window: FrameProcessor
     llm: FrameProcessor
     spoken_text: FrameProcessor
     tts: FrameProcessor
-    assistant: FrameProcessor
+    assistant: LLMAssistantAggregator
     context: LLMContext
 
 

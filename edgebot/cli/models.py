@@ -38,7 +38,8 @@ Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", show_default
 SomeIds = Annotated[list[str], typer.Argument(metavar="ID...", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
-_HEADINGS = ("model", "state", "role", "engine", "language", "disk", "memory", "licence")
+_HEADINGS = ("model", "state", "role", "lang", "disk", "memory", "licence", "engine")
+_WIDE = 100
 _PHASES = {"download": "fetching", "unpack": "unpacking", "check": "checking"}
 
 
@@ -62,16 +63,7 @@ def list_models(as_json: AsJson = False) -> None:
         out.print_json(data=[_row(model, here.get(model.id), wanted) for model in models])
         return
     rows = [_cells(model, model.id in here, model.id in wanted) for model in models]
-    if out.is_terminal:
-        table = Table(*_HEADINGS, box=None, pad_edge=False, header_style="bold")
-        for column in table.columns[:-1]:
-            column.no_wrap = True
-        for cells in rows:
-            table.add_row(*cells)
-        out.print(table)
-    else:
-        for cells in rows:
-            out.print("  ".join(cells))
+    _print_models(rows)
     out.print(f"\nThe set is {set_name} ({catalog.model_set(set_name).about}); in {store.root}.")
 
 
@@ -229,7 +221,23 @@ def _row(model: Model, installed: InstalledModel | None, wanted: set[str]) -> di
 def _cells(model: Model, is_installed: bool, is_wanted: bool) -> tuple[str, ...]:
     state = "installed" if is_installed else "wanted" if is_wanted else "-"
     disk, memory = megabytes(model.size_bytes), megabytes(model.memory_bytes)
-    return (model.id, state, model.role, model.engine, model.language, disk, memory, model.licence)
+    return (model.id, state, model.role, model.language, disk, memory, model.licence, model.engine)
+
+
+def _print_models(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print a table that fits a terminal, or a line for each model for another program."""
+    if not out.is_terminal:
+        for row in rows:
+            out.print("  ".join(row))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    shown = len(_HEADINGS) if out.width >= _WIDE else len(_HEADINGS) - 1
+    for heading, *cells in list(zip(_HEADINGS, *rows, strict=True))[:shown]:
+        least = None if heading == "licence" else max(map(len, (heading, *cells)))
+        table.add_column(heading, no_wrap=True, min_width=least)
+    for row in rows:
+        table.add_row(*row[:shown])
+    out.print(table)
 
 
 def _report(report: SetReport) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import llama_cpp
 import numpy as np
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+from llama_cpp.llama_grammar import LlamaGrammar
 
 from edgebot.errors import BrokenModelError
 
@@ -56,6 +57,7 @@ class LlamaEngine:
         Raises:
             BrokenModelError: llama.cpp refuses the file, or it has no chat template.
         """
+        silence_log()
         processors = os.cpu_count() or 1
         threads = threads or (processors - 1 if processors >= 4 else processors)
         try:
@@ -88,7 +90,9 @@ class LlamaEngine:
             return self._llama._model.token_get_text(token) if token >= 0 else ""
 
         return Jinja2ChatFormatter(
-            template, eos_token=text(self._llama.token_eos()), bos_token=text(self._llama.token_bos())
+            template,
+            eos_token=text(self._llama.token_eos()),
+            bos_token=text(self._llama.token_bos()),
         )
 
     def _arm_abort(self) -> None:
@@ -121,7 +125,8 @@ class LlamaEngine:
             reply: End with the opening of the assistant's answer.
         """
         self._template.add_generation_prompt = reply
-        prompt = self._template(messages=list(messages), tools=list(tools) or None)
+        typed: dict[str, Any] = {"messages": list(messages), "tools": list(tools) or None}
+        prompt = self._template(**typed)
         return list(
             self._llama.tokenize(
                 prompt.prompt.encode("utf-8"), add_bos=not prompt.added_special, special=True
@@ -148,7 +153,7 @@ class LlamaEngine:
         self._align(tokens)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         room = min(sampling.max_tokens, self.context_tokens - len(tokens))
-        rules = llama_cpp.LlamaGrammar.from_string(grammar, verbose=False) if grammar else None
+        rules = LlamaGrammar.from_string(grammar, verbose=False) if grammar else None
         produced = self._llama.generate(
             tokens,
             temp=sampling.temperature,
@@ -203,6 +208,15 @@ class LlamaEngine:
         llama._requires_eval = True
 
 
+def silence_log() -> None:
+    """Keep llama.cpp's own lines out of the terminal; what matters is raised.
+
+    getpid() stands in for a function that does nothing: it ignores whatever it is handed.
+    """
+    quiet = ctypes.cast(ctypes.CDLL(None).getpid, llama_cpp.llama_log_callback)
+    llama_cpp.llama_log_set(quiet, ctypes.c_void_p(0))
+
+
 def common_prefix(first: np.ndarray, second: np.ndarray) -> int:
     """Return how many items at the beginning are the same."""
     size = min(len(first), len(second))
@@ -211,7 +225,7 @@ def common_prefix(first: np.ndarray, second: np.ndarray) -> int:
 
 
 def longest_run(known: np.ndarray, wanted: np.ndarray, after: int) -> tuple[int, int]:
-    """Return where in `known`, past `after`, the longest beginning of `wanted` lies, and its length."""
+    """Return the place past `after` with the longest beginning of `wanted`, and its length."""
     best = (0, 0)
     if not len(wanted):
         return best

@@ -56,7 +56,7 @@ class PiperEngine:
         self._style = SynthesisConfig(length_scale=config.length_scale / speed, volume=volume)
 
     def synthesize(self, text: str) -> Iterator[bytes]:
-        """Yield the sound of each sentence: 16-bit mono PCM at `rate_hz`, until `stop` is called."""
+        """Yield each sentence as 16-bit mono PCM at `rate_hz`, until `stop` is called."""
         self._session.resume()
         try:
             for chunk in self._voice.synthesize(text, self._style):
@@ -97,8 +97,6 @@ class StoppableSession:
         """End the running inference with an error, and every later one until `resume`."""
         self._options.terminate = True
 
-    def run(
-        self, outputs: Sequence[str] | None, inputs: Mapping[str, np.ndarray]
-    ) -> list[Any]:
+    def run(self, outputs: Sequence[str] | None, inputs: Mapping[str, np.ndarray]) -> list[Any]:
         """Run the model as `onnxruntime.InferenceSession.run` does."""
         return list(self._session.run(outputs, inputs, self._options))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -20,9 +20,7 @@ class EngineThread:
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
-    async def run(
-        self, call: Callable[[], T], *, stop: Callable[[], None] | None = None
-    ) -> T:
+    async def run(self, call: Callable[[], T], *, stop: Callable[[], None] | None = None) -> T:
         """Run `call` in the engine's thread and return its result.
 
         Args:
@@ -33,7 +31,7 @@ class EngineThread:
 
     async def stream(
         self, items: Callable[[], Iterator[T]], *, stop: Callable[[], None] | None = None
-    ) -> AsyncIterator[T]:
+    ) -> AsyncGenerator[T, None]:
         """Yield what `items` yields in the engine's thread, as it comes.
 
         Close the generator (`contextlib.aclosing`) to stop early: `stop` is called and the engine

@@ -10,9 +10,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -173,6 +173,7 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme != "https":
+            fp.close()
             raise DownloadError(f"{req.host} redirects to {newurl[:80]}, which is not https.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -190,31 +191,37 @@ def _open(file: RemoteFile, offset: int, network: Network) -> Any:
     opener = urllib.request.build_opener(
         urllib.request.HTTPSHandler(context=network.ssl_context), _HttpsOnly
     )
-    answers: SimpleQueue[Any] = SimpleQueue()
+    reply: Future[Any] = Future()
 
     def ask() -> None:
         try:
-            answers.put(opener.open(request, timeout=network.stall_s))
+            reply.set_result(opener.open(request, timeout=network.stall_s))
         except BaseException as error:
-            answers.put(error)
+            reply.set_exception(error)
 
     threading.Thread(target=ask, daemon=True, name="edgebot-download").start()
-    answer: Any
     try:
-        answer = answers.get(timeout=network.connect_s)
-    except Exception:
-        answer = TimeoutError(f"no answer in {network.connect_s:g} seconds")
-    if isinstance(answer, urllib.error.HTTPError):
-        with answer:
+        return reply.result(timeout=network.connect_s)
+    except urllib.error.HTTPError as error:
+        with error:
             raise DownloadError(
-                f"{host} answers {answer.code} ({answer.reason}) for {file.name}."
+                f"{host} answers {error.code} ({error.reason}) for {file.name}."
             ) from None
-    if isinstance(answer, DownloadError):
-        raise answer
-    if isinstance(answer, BaseException):
-        network.unreachable[host] = f"{host} is out of reach ({_reason(answer)})."
-        raise DownloadError(network.unreachable[host]) from answer
-    return answer
+    except DownloadError:
+        raise
+    except Exception as error:
+        why = _reason(error)
+        if not reply.done():
+            why = f"no answer in {network.connect_s:g} seconds"
+            reply.add_done_callback(_close)
+        network.unreachable[host] = f"{host} is out of reach ({why})."
+        raise DownloadError(network.unreachable[host]) from error
+
+
+def _close(reply: Future[Any]) -> None:
+    """Close a response that came too late."""
+    if reply.exception() is None:
+        reply.result().close()
 
 
 def _reason(error: BaseException) -> str:

@@ -77,19 +77,16 @@ class TurnObserver(BaseObserver):
     def watch(self, user: LLMUserAggregator, assistant: LLMAssistantAggregator) -> None:
         """Listen to the two sides of the context."""
 
-        @user.event_handler("on_user_turn_stopped")
-        async def on_user_turn_stopped(
-            _: LLMUserAggregator, strategy: object, message: UserTurnStoppedMessage
-        ) -> None:
+        async def heard(_: object, strategy: object, message: UserTurnStoppedMessage) -> None:
             self.turn.heard = message.content or ""
             self._when_heard(self.turn.heard)
 
-        @assistant.event_handler("on_assistant_turn_stopped")
-        async def on_assistant_turn_stopped(
-            _: LLMAssistantAggregator, message: AssistantTurnStoppedMessage
-        ) -> None:
+        async def said(_: object, message: AssistantTurnStoppedMessage) -> None:
             self.turn.said, self.turn.interrupted = message.content, message.interrupted
             self._when_said(self.turn)
+
+        user.add_event_handler("on_user_turn_stopped", heard)
+        assistant.add_event_handler("on_assistant_turn_stopped", said)
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Take note of a frame."""

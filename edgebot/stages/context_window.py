@@ -58,7 +58,7 @@ class ContextWindow(FrameProcessor):
         await self.push_frame(frame, direction)
 
     async def shorten(self, context: LLMContext) -> None:
-        """Drop the oldest turns until the prompt fits; cut the last message if it alone does not."""
+        """Drop the oldest turns until the prompt fits; halve the last message if it must be."""
         if await self._count_tokens(context) <= self._budget_tokens:
             return
         pinned = [m for m in context.messages if any(m is p for p in self._pinned)]
@@ -74,9 +74,7 @@ class ContextWindow(FrameProcessor):
                 return
             self._set(context, pinned, turns)
 
-    async def _fits(
-        self, context: LLMContext, pinned: list[Any], turns: list[list[Any]]
-    ) -> bool:
+    async def _fits(self, context: LLMContext, pinned: list[Any], turns: list[list[Any]]) -> bool:
         self._set(context, pinned, turns)
         return await self._count_tokens(context) <= LOW_WATER * self._budget_tokens
 

@@ -1,8 +1,9 @@
 """Finds the engine of a stage by the one key that names it.
 
 `stt.engine = "vosk"` is the module `edgebot.stages.stt_vosk`; a name with a dot, or any other
-importable module, is somebody's own. Either has `async create(settings, model)`, which returns a
-Pipecat processor. A module that sets `NEEDS_MODEL = False` is handed no model.
+importable module, is somebody's own. Either has `async load(settings, model)`, which loads
+the engine and returns a function that makes a Pipecat processor of it, one for each conversation.
+A module that sets `NEEDS_MODEL = False` is handed None for its model.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def engines(role: str) -> list[str]:
     return sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
 
 
-def load_engine(role: str, name: str) -> ModuleType:
+def find_engine(role: str, name: str) -> ModuleType:
     """Import the module of an engine.
 
     Raises:
@@ -42,8 +43,8 @@ def load_engine(role: str, name: str) -> ModuleType:
         ) from None
     except (ImportError, OSError) as error:
         raise ConfigError(f"{role}.engine {name!r} cannot be loaded: {error}.") from None
-    if not hasattr(module, "create"):
-        raise ConfigError(f"{role}.engine {name!r} has no function `create(settings, model)`.")
+    if not hasattr(module, "load"):
+        raise ConfigError(f"{role}.engine {name!r} has no function `load(settings, model)`.")
     return module
 
 

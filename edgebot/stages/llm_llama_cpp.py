@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,7 +20,8 @@ from pipecat.metrics.metrics import LLMTokenUsage
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import LLMService
-from pipecat.services.settings import NOT_GIVEN, LLMSettings, NotGiven
+from pipecat.services.settings import LLMSettings
+from pipecat.utils.types import NOT_GIVEN, NotGiven
 
 from edgebot.config import Settings
 from edgebot.engines.llama import LlamaEngine, Message, Sampling, Tool
@@ -120,7 +121,7 @@ class LlamaCppLLMService(LLMService):
         return self._engine.context_tokens - self._sampling().max_tokens
 
     async def count_tokens(self, context: LLMContext) -> int:
-        """Return how many tokens the prompt of a conversation has, the opening of the answer too."""
+        """Return how many tokens the prompt has, with the opening of the answer."""
         return len(self._render(await self._invocation(context)))
 
     async def warm(self, context: LLMContext) -> None:
@@ -226,11 +227,14 @@ class LlamaCppLLMService(LLMService):
         self, context: LLMContext, system_instruction: str | None = None
     ) -> OpenAILLMInvocationParams:
         instruction = system_instruction or self._settings.system_instruction
-        return await self.get_llm_adapter().get_llm_invocation_params(
-            context,
-            system_instruction=instruction if isinstance(instruction, str) else None,
-            convert_developer_to_user=True,
+        invocation: OpenAILLMInvocationParams = (
+            await self.get_llm_adapter().get_llm_invocation_params(
+                context,
+                system_instruction=instruction if isinstance(instruction, str) else None,
+                convert_developer_to_user=True,
+            )
         )
+        return invocation
 
     def _render(self, invocation: OpenAILLMInvocationParams, *, reply: bool = True) -> list[int]:
         messages: list[Any] = alternate(invocation["messages"])
@@ -275,8 +279,8 @@ def alternate(messages: Sequence[Any]) -> list[Any]:
     return joined
 
 
-async def create(settings: Settings, model: InstalledModel) -> LlamaCppLLMService:
-    """Load the model and return the stage."""
+async def load(settings: Settings, model: InstalledModel) -> Callable[[], LlamaCppLLMService]:
+    """Load the model and return what makes a stage of it."""
     chosen = settings.llm
     thread = EngineThread("llama.cpp")
     engine = await thread.run(
@@ -284,7 +288,7 @@ async def create(settings: Settings, model: InstalledModel) -> LlamaCppLLMServic
             model.path, context_tokens=chosen.context_tokens, threads=chosen.threads
         )
     )
-    return LlamaCppLLMService(
+    return lambda: LlamaCppLLMService(
         engine=engine,
         thread=thread,
         settings=LlamaCppLLMSettings(

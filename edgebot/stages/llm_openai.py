@@ -5,6 +5,7 @@ llama.cpp's server, vLLM and others speak it. Words then leave this device, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import openai
@@ -27,8 +28,8 @@ def notice(settings: Settings) -> str | None:
     return f"What you say is sent to the language model at {host}: words leave this device."
 
 
-async def create(settings: Settings, model: InstalledModel | None) -> OpenAILLMService:
-    """Ask the server for its models and return the stage.
+async def load(settings: Settings, model: InstalledModel | None) -> Callable[[], OpenAILLMService]:
+    """Ask the server for its models and return what makes a stage of it.
 
     Raises:
         ServerError: The server does not answer, refuses the key, or has no such model.
@@ -41,7 +42,7 @@ async def create(settings: Settings, model: InstalledModel | None) -> OpenAILLMS
             f"The server {chosen.server_url} has no model {name!r}; it has: "
             f"{', '.join(names) or 'none'}. Set llm.model to one of them."
         )
-    return OpenAILLMService(
+    return lambda: OpenAILLMService(
         api_key=chosen.server_key or "none",
         base_url=chosen.server_url,
         settings=OpenAILLMService.Settings(

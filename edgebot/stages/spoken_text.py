@@ -13,14 +13,14 @@ from edgebot.config import Settings
 # A shorter clause alone has no melody of its own.
 MIN_CLAUSE_CHARACTERS = 16
 
-_SENTENCE_END = re.compile(r"""(?:[.!?…]+["'”’)\]]*(?=\s)|\n)""")
+_SENTENCE_END = re.compile(r"""(?:[.!?…]+[\"'”\u2019)\]]*(?=\s)|\n)""")
 _CLAUSE_END = re.compile(r"[,;:—](?=\s)")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Mt|Jr|Sr|vs|etc|approx|no|No|e\.g|i\.e|a\.m|p\.m"
     r"|U\.S|U\.K|\d+)\.$"
 )
 # At the end of all text there is no lookahead: these are ends without a doubt.
-_CERTAIN_END = re.compile(r"""[A-Za-z]{3,}[.!?…]+["'”’)\]]*$""")
+_CERTAIN_END = re.compile(r"""[A-Za-z]{3,}[.!?…]+[\"'”\u2019)\]]*$""")
 
 
 def sentence_end(text: str, start: int = 0) -> int:
@@ -33,7 +33,7 @@ def sentence_end(text: str, start: int = 0) -> int:
         sentence = text[start : match.end()]
         if not sentence.strip():
             continue
-        if match.group()[0] != "." or not _ABBREVIATION.search(sentence.rstrip("\"'”’)]")):
+        if match.group()[0] != "." or not _ABBREVIATION.search(sentence.rstrip("\"'”\u2019)]")):
             return match.end()
     return -1
 

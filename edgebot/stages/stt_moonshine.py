@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from moonshine_voice import Transcriber, string_to_model_arch
 from moonshine_voice.errors import MoonshineError
-from pipecat.services.moonshine.stt import MoonshineSTTService
+from pipecat.services.moonshine.stt import MoonshineSTTService, MoonshineSTTSettings
 
 from edgebot.config import Settings
 from edgebot.errors import BrokenModelError
@@ -17,41 +18,43 @@ from edgebot.models.installed import InstalledModel
 class LocalMoonshineSTTService(MoonshineSTTService):
     """Pipecat's own service with the model from a local folder: it never asks a hub."""
 
-    def __init__(self, *, path: Path, settings: MoonshineSTTService.Settings) -> None:
-        """Load the model.
+    def __init__(self, *, transcriber: Transcriber, settings: MoonshineSTTSettings) -> None:
+        """Wrap a loaded model.
 
         Args:
-            path: The folder with the encoder, the decoder and the tokenizer.
+            transcriber: From `load_transcriber`.
             settings: `model` is the architecture, `language` the language.
-
-        Raises:
-            BrokenModelError: Moonshine refuses the folder.
         """
-        self._path = path
+        self._loaded = transcriber
         super().__init__(settings=settings, ttfs_p99_latency=1.0)
 
     def _load(self) -> Transcriber:
-        try:
-            return Transcriber(str(self._path), string_to_model_arch(str(self._settings.model)))
-        except (MoonshineError, ValueError, OSError) as error:
-            raise BrokenModelError(f"Moonshine cannot load {self._path}: {error}") from None
-
-    def warm(self) -> None:
-        """Transcribe half a second of nothing, so that the first question is not the slowest."""
-        self._transcriber.transcribe_without_streaming([0.0] * 8000, 16_000)
+        return self._loaded
 
 
-async def create(settings: Settings, model: InstalledModel) -> LocalMoonshineSTTService:
-    """Load the model and return the stage."""
+def load_transcriber(path: Path, architecture: str) -> Transcriber:
+    """Load a model and make it warm, so that the first question is not the slowest.
 
-    def load() -> LocalMoonshineSTTService:
-        service = LocalMoonshineSTTService(
-            path=model.path,
-            settings=MoonshineSTTService.Settings(
-                model=model.model.options.get("arch", "tiny"), language=settings.language
-            ),
-        )
-        service.warm()
-        return service
+    Args:
+        path: The folder with the encoder, the decoder and the tokenizer.
+        architecture: Such as "tiny".
 
-    return await asyncio.to_thread(load)
+    Raises:
+        BrokenModelError: Moonshine refuses the folder.
+    """
+    try:
+        transcriber = Transcriber(str(path), string_to_model_arch(architecture))
+        transcriber.transcribe_without_streaming([0.0] * 8000, 16_000)
+    except (MoonshineError, ValueError, OSError) as error:
+        raise BrokenModelError(f"Moonshine cannot load {path}: {error}") from None
+    return transcriber
+
+
+async def load(settings: Settings, model: InstalledModel) -> Callable[[], LocalMoonshineSTTService]:
+    """Load the model and return what makes a stage of it."""
+    architecture = str(model.model.options.get("arch", "tiny"))
+    transcriber = await asyncio.to_thread(load_transcriber, model.path, architecture)
+    return lambda: LocalMoonshineSTTService(
+        transcriber=transcriber,
+        settings=MoonshineSTTSettings(model=architecture, language=settings.language),
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Protocol
 
 from pipecat.frames.frames import (
@@ -82,9 +83,7 @@ class VoskSTTService(STTService):
         default = self.Settings(model=None, language=None)
         if settings is not None:
             default.apply_update(settings)
-        super().__init__(
-            sample_rate=RATE_HZ, settings=default, ttfs_p99_latency=ttfs_p99_latency
-        )
+        super().__init__(sample_rate=RATE_HZ, settings=default, ttfs_p99_latency=ttfs_p99_latency)
         self._engine = engine
         self._thread = thread
         self._renew_after_s = renew_after_s
@@ -149,17 +148,19 @@ class VoskSTTService(STTService):
         yield None
 
     async def _decode(self) -> None:
+        # The engine may come from a conversation that ended in the middle of a word.
+        await self._thread.run(self._engine.finish)
         heard = ""
         while True:
             audio, ended, taken = await self._next_audio()
             try:
-                partial = await self._thread.run(lambda a=audio: self._engine.accept(a))
+                so_far = await self._thread.run(partial(self._engine.accept, audio))
                 if ended:
                     heard = ""
                     await self._finish()
-                elif partial and partial != heard:
-                    heard = partial
-                    await self._push_interim(partial)
+                elif so_far and so_far != heard:
+                    heard = so_far
+                    await self._push_interim(so_far)
             except Exception as error:
                 await self.push_error(
                     f"the recognizer failed: {error}", error, force_treat_as_permanent=True
@@ -202,11 +203,11 @@ class VoskSTTService(STTService):
         return Language(language) if isinstance(language, str) else None
 
 
-async def create(settings: Settings, model: InstalledModel) -> VoskSTTService:
-    """Load the model and return the stage."""
+async def load(settings: Settings, model: InstalledModel) -> Callable[[], VoskSTTService]:
+    """Load the model and return what makes a stage of it."""
     thread = EngineThread("vosk")
     engine = await thread.run(lambda: VoskEngine(model.path, grammar=settings.stt.grammar))
-    return VoskSTTService(
+    return lambda: VoskSTTService(
         engine=engine,
         thread=thread,
         settings=VoskSTTSettings(model=model.model.id, language=settings.language),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Protocol
 
 from pipecat.frames.frames import Frame, TTSAudioRawFrame
@@ -70,29 +70,27 @@ class PiperTTSService(TTSService):
             context_id: The turn that it belongs to.
         """
         await self.start_tts_usage_metrics(text)
-        pieces = self._thread.stream(
-            lambda: self._engine.synthesize(text), stop=self._engine.stop
-        )
+        pieces = self._thread.stream(lambda: self._engine.synthesize(text), stop=self._engine.stop)
         async with contextlib.aclosing(pieces):
             async for audio in pieces:
                 await self.stop_ttfb_metrics()
                 yield TTSAudioRawFrame(audio, self._engine.rate_hz, 1, context_id=context_id)
 
 
-async def create(settings: Settings, model: InstalledModel) -> PiperTTSService:
-    """Load the voice and return the stage."""
+async def load(settings: Settings, model: InstalledModel) -> Callable[[], PiperTTSService]:
+    """Load the voice and return what makes a stage of it."""
     chosen = settings.tts
     thread = EngineThread("piper")
 
-    def load() -> PiperEngine:
+    def load_engine() -> PiperEngine:
         engine = PiperEngine(
             model.path, threads=chosen.threads, speed=chosen.speed, volume=chosen.volume
         )
         engine.warm()
         return engine
 
-    engine = await thread.run(load)
-    return PiperTTSService(
+    engine = await thread.run(load_engine)
+    return lambda: PiperTTSService(
         engine=engine,
         thread=thread,
         settings=TTSSettings(

@@ -1,0 +1,188 @@
+"""The verbs that hold a conversation by voice: run, ask, demo."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgebot.cli.console import err, out
+from edgebot.cli.options import settings_of
+
+if TYPE_CHECKING:
+    from edgebot.asking import Answer
+    from edgebot.observe.turns import Turn
+    from edgebot.state import AssistantState
+
+# Questions for a machine without a microphone.
+EXAMPLE_QUESTIONS = (
+    "What is the capital of France?",
+    "How many legs does a spider have?",
+    "What is your name?",
+)
+
+
+def run(context: typer.Context) -> None:
+    """Listen to the microphone and answer through the speaker, until Ctrl-C.
+
+    It prints what it hears and says, and what it is doing. Which devices: [bold]edgebot devices[/].
+    """
+    settings = settings_of(context)
+    from edgebot.talking import talk
+
+    screen = Screen()
+    try:
+        asyncio.run(
+            talk(
+                settings,
+                when_note=note,
+                when_ready=lambda: out.print("[bold green]ready[/]: speak."),
+                when_state=screen.state,
+                when_heard=screen.heard,
+                when_said=screen.said,
+            )
+        )
+    finally:
+        screen.close()
+
+
+def ask(
+    context: typer.Context,
+    questions: Annotated[
+        list[str],
+        typer.Argument(metavar="QUESTION.wav...", help="Recordings; - is standard input."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="ANSWER.wav", help="Keep the spoken answer."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a turn.")] = False,
+) -> None:
+    """Ask recorded questions, in any common format: the same pipeline, fed from a file.
+
+    It plays each recording as a microphone would hear it, in real time, and prints the transcript,
+    the answer and when each stage was done, counted from the end of the question. Several
+    recordings make one conversation: [bold]edgebot ask FIRST.wav SECOND.wav[/].
+    """
+    settings = settings_of(context)
+    from edgebot.stages.recording import read_recording, write_wav
+
+    recordings = [
+        read_recording(sys.stdin.buffer, "standard input")
+        if name == "-"
+        else read_recording(Path(name), name)
+        for name in questions
+    ]
+    from edgebot.asking import ask_recordings
+
+    def show(answer: Answer) -> None:
+        if as_json:
+            out.print_json(json.dumps(answer.describe()), indent=None, highlight=False)
+        else:
+            show_turn(answer.turn)
+
+    answers = asyncio.run(ask_recordings(settings, recordings, when_note=note, when_answer=show))
+    if output is not None:
+        write_wav(output, b"".join(answer.audio for answer in answers), answers[0].rate_hz)
+
+
+def demo(
+    context: typer.Context,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the answers go.")
+    ] = Path("answers"),
+) -> None:
+    """Ask example questions that its own voice speaks: the main job without a microphone.
+
+    The spoken questions and answers are left as WAV files.
+    """
+    settings = settings_of(context)
+    from edgebot.asking import ask_recordings
+    from edgebot.speaking import synthesize
+    from edgebot.stages.recording import read_recording, write_wav
+
+    folder = make_folder(output)
+    files = [folder / f"question-{n}.wav" for n in range(1, len(EXAMPLE_QUESTIONS) + 1)]
+    missing = [(f, q) for f, q in zip(files, EXAMPLE_QUESTIONS, strict=True) if not f.exists()]
+    if missing:
+        spoken = asyncio.run(synthesize(settings, [question for _, question in missing]))
+        for (file, _), (audio, rate_hz) in zip(missing, spoken, strict=True):
+            write_wav(file, audio, rate_hz)
+    answers = asyncio.run(
+        ask_recordings(
+            settings,
+            [read_recording(file, str(file)) for file in files],
+            when_note=note,
+            when_answer=lambda answer: show_turn(answer.turn),
+        )
+    )
+    for number, answer in enumerate(answers, start=1):
+        write_wav(folder / f"answer-{number}.wav", answer.audio, answer.rate_hz)
+    out.print(f"The answers are in [bold]{folder}[/]: listen to answer-1.wav.")
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder for files to come."""
+    from edgebot.errors import AudioFileError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AudioFileError(f"The folder {folder} cannot be made: {error.strerror}.") from None
+    return folder
+
+
+def note(text: str) -> None:
+    """Print what a person should know."""
+    err.print(text, style="yellow", markup=False)
+
+
+def show_turn(turn: Turn) -> None:
+    """Print a question, its answer and the times of the stages."""
+    from edgebot.observe.turns import STAGES
+
+    show_line("you", turn.heard)
+    show_line("edgebot", turn.said)
+    times = [(stage, turn.times_s[stage]) for stage in STAGES if stage in turn.times_s]
+    text = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in times)
+    out.print(f"after the end of the question: {text}", style="dim", markup=False)
+
+
+def show_line(who: str, text: str) -> None:
+    """Print who said what."""
+    out.print(f"[bold]{who:>8}[/]", end="  ")
+    out.print(text, markup=False)
+
+
+class Screen:
+    """What a person sees while the assistant runs: a status line where there is a terminal."""
+
+    def __init__(self) -> None:
+        self._status = out.status("starting") if out.is_terminal else None
+        if self._status:
+            self._status.start()
+
+    def state(self, state: AssistantState) -> None:
+        """Show what it is doing."""
+        if self._status:
+            self._status.update(str(state))
+        else:
+            out.print(f"({state})", style="dim")
+
+    def heard(self, text: str) -> None:
+        """Show what it understood."""
+        show_line("you", text or "(nothing understood)")
+
+    def said(self, turn: Turn) -> None:
+        """Show what it said."""
+        if turn.said or turn.interrupted:
+            show_line("edgebot", turn.said + (" (interrupted)" if turn.interrupted else ""))
+
+    def close(self) -> None:
+        """Clear the status line."""
+        if self._status:
+            self._status.stop()

@@ -1,0 +1,39 @@
+"""What every verb is told before its own arguments: which settings to use."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from loguru import logger
+
+from edgebot.config import Settings, load_settings
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options before the verb."""
+
+    config: Path | None = None
+    assignments: tuple[str, ...] = ()
+
+
+def options_of(context: typer.Context) -> Options:
+    """Return the options of the running command."""
+    options = context.find_root().obj
+    return options if isinstance(options, Options) else Options()
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """Return the settings in force, and log as they say.
+
+    Raises:
+        ConfigError: A settings file, variable or flag holds something that cannot be used.
+    """
+    options = options_of(context)
+    settings = load_settings(file=options.config, flags=options.assignments)
+    logger.remove()
+    logger.add(sys.stderr, level=settings.log.level.upper(), format="{level}: {message}")
+    return settings
