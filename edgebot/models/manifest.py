@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from edgebot.errors import BrokenModelError
@@ -57,7 +58,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a manifest into a model's folder and force it to the disk."""
     table = _MANIFEST.dump_python(manifest, mode="json") | {"model": manifest.model.describe()}
     with (folder / MANIFEST_NAME).open("w", encoding="utf-8") as file:
-        json.dump(table, file, indent=1)
+        json.dump(table | {"seal": _seal(table)}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
 
@@ -66,20 +67,27 @@ def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a model's folder.
 
     Raises:
-        BrokenModelError: It is missing, unreadable, or not of the files that name the folder.
+        BrokenModelError: It is missing, damaged, or not of the files that name the folder.
     """
     path = folder / MANIFEST_NAME
     try:
         with path.open("rb") as file:
-            manifest = _MANIFEST.validate_json(file.read(_MOST_BYTES))
-    except (OSError, ValidationError):
+            table = json.loads(file.read(_MOST_BYTES))
+        if table.pop("seal") != _seal(table):
+            raise _broken(path)
+        manifest = _MANIFEST.validate_python(table)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         raise _broken(path) from None
     digest = tree_sha256(manifest.files)
-    if manifest.digest != digest or digest[:12] != folder.name:
-        raise _broken(path)
-    if manifest.model.id != folder.parent.name:
+    name = f"{folder.parent.name}/{folder.name}"
+    if manifest.digest != digest or name != f"{manifest.model.id}/{digest[:12]}":
         raise _broken(path)
     return manifest
+
+
+def _seal(table: dict[str, Any]) -> str:
+    """Return a hash of the manifest itself, by which a damaged one is noticed."""
+    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
 
 def _broken(path: Path) -> BrokenModelError:

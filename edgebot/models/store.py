@@ -22,7 +22,7 @@ from edgebot.errors import BrokenModelError, MissingModelError, ModelError
 from edgebot.models import installed as _installed
 from edgebot.models.digest import FileRecord, measure, tree_sha256
 from edgebot.models.installed import InstalledModel
-from edgebot.models.manifest import Manifest, read_manifest, write_manifest
+from edgebot.models.manifest import MANIFEST_NAME, Manifest, read_manifest, write_manifest
 from edgebot.models.model import Model
 from edgebot.models.room import full_disk_named
 
@@ -205,13 +205,17 @@ class Store:
         for folder in (*(f for f in staged.rglob("*") if f.is_dir()), staged):
             _sync(folder)
         version = staged.parent / digest[:12]
-        if version in older:  # a damaged copy of the same files is in the way
-            _discard(version)
-            older.remove(version)
-        staged.rename(version)
-        _sync(version.parent)
+        if version in older and _is_whole(version):  # the same files, perhaps of another source
+            (staged / MANIFEST_NAME).replace(version / MANIFEST_NAME)
+            _sync(version)
+        else:
+            if version in older:
+                _discard(version)
+            staged.rename(version)
+            _sync(version.parent)
         for folder in older:
-            _discard(folder)
+            if folder != version:
+                _discard(folder)
         return InstalledModel(model, version, read_manifest(version))
 
     def _sweep(self) -> None:
@@ -244,6 +248,17 @@ def _sound(version: Path) -> InstalledModel | None:
     except BrokenModelError:
         return None
     return InstalledModel(manifest.model, version, manifest)
+
+
+def _is_whole(version: Path) -> bool:
+    """Tell whether a version's files are still what its manifest says."""
+    installed = _sound(version)
+    try:
+        if installed:
+            _installed.check(installed)
+    except BrokenModelError:
+        return False
+    return installed is not None
 
 
 def _serial(installed: InstalledModel) -> int:
