@@ -98,8 +98,9 @@ inside() {
     mapfile -t settings < <(environment)
     local command=(/usr/sbin/runuser -u "$user" -- env -i "${settings[@]}" "$@")
     if ((is_nspawn)); then
+        # nspawn says at its end that it leaves a folder of its own under /run; nobody needs that.
         systemd-nspawn --quiet --register=no --keep-unit -D "$tree" --console=pipe \
-            --bind-ro="$certificates" "${command[@]}"
+            --bind-ro="$certificates" "${command[@]}" 2> >(grep -v '^Attempted to remove disk' >&2)
     else
         chroot "$tree" "${command[@]}"
     fi

@@ -80,7 +80,22 @@ as_root() {
 }
 
 update_lists() { as_root apt-get update -q; }
-install_packages() { as_root apt-get install -q -y --no-install-recommends "$@"; }
+# --no-remove: nothing that the system has goes away for edgebot's sake.
+install_packages() {
+    as_root apt-get install -q -y --no-install-recommends --no-remove -o Dpkg::Use-Pty=0 "$@"
+}
+
+# PulseAudio and Debian's PipeWire exclude each other; a desktop keeps the one that it has.
+without_rivals() {
+    local package
+    for package in "$@"; do
+        if [[ "$package" == pulseaudio ]] && is_installed pipewire-audio; then
+            say "Leaving out pulseaudio: this system has PipeWire. Tests that need it are skipped." >&2
+        else
+            printf '%s\n' "$package"
+        fi
+    done
+}
 
 install_debian_packages() {
     local groups="$1" wanted=() missing=() group package _
@@ -99,6 +114,7 @@ install_debian_packages() {
     for package in "${wanted[@]}"; do
         is_installed "$package" || missing+=("$package")
     done
+    ((${#missing[@]} == 0)) || mapfile -t missing < <(without_rivals "${missing[@]}")
     if ((${#missing[@]} == 0)); then
         ((dry_run)) && say "Nothing to do: all ${#wanted[@]} Debian packages are installed."
         return 0
