@@ -62,22 +62,31 @@ phase() {
 
 clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 
+pip_pid=""
+stop_pip() {
+    if [[ -n "$pip_pid" ]]; then
+        kill -TERM -- "-$pip_pid" 2>/dev/null || kill -TERM "$pip_pid" 2>/dev/null || true
+        wait "$pip_pid" || true
+    fi
+    exit 130
+}
+
 # Runs pip with its output in the log, and tells every 15 s what it is at.
 pip_install() {
-    local pid status=0 begun=$SECONDS next=$((SECONDS + progress_every_s))
+    local status=0 begun=$SECONDS next=$((SECONDS + progress_every_s))
+    trap stop_pip INT TERM HUP
     # In a session of its own, so that Ctrl-C ends the compilers that pip starts as well.
     setsid "$venv/bin/python" -m pip install "$@" >>"$log" 2>&1 </dev/null &
-    pid=$!
-    # shellcheck disable=SC2064
-    trap "kill -TERM -- -$pid 2>/dev/null; wait $pid 2>/dev/null; exit 130" INT TERM HUP
-    while kill -0 "$pid" 2>/dev/null; do
-        sleep 0.5
+    pip_pid=$!
+    while kill -0 "$pip_pid" 2>/dev/null; do
+        sleep 0.2
         if ((SECONDS >= next)); then
             say "  $(clock $((SECONDS - begun))) $(phase)"
             next=$((SECONDS + progress_every_s))
         fi
     done
-    wait "$pid" || status=$?
+    wait "$pip_pid" || status=$?
+    pip_pid=""
     trap - INT TERM HUP
     if ((status)); then
         tail -n 40 "$log" >&2
