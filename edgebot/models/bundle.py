@@ -21,13 +21,19 @@ from typing import IO, Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from edgebot.errors import BrokenModelError, DownloadError, MissingModelError, ModelError
+from edgebot.errors import (
+    BrokenModelError,
+    DiskFullError,
+    DownloadError,
+    MissingModelError,
+    ModelError,
+)
 from edgebot.models.archive import Unpacking, unpack_tar
 from edgebot.models.catalog import Catalog
 from edgebot.models.digest import BLOCK_BYTES, walk_files
 from edgebot.models.installed import InstalledModel, verify
 from edgebot.models.manifest import MANIFEST_NAME, read_manifest
-from edgebot.models.room import FreeBytes, free_bytes, full_disk_named, require_room
+from edgebot.models.room import FreeBytes, disk_faults_named, free_bytes, require_room
 from edgebot.models.store import Store
 
 INDEX_NAME = "edgebot-bundle.json"
@@ -74,22 +80,18 @@ def export(store: Store, ids: Sequence[str], path: Path) -> list[InstalledModel]
         raise ModelError(f"{path} is there already; name a new file or folder.")
     part = path.with_name(path.name + _PART)
     try:
-        with full_disk_named(f"the bundle {path}"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            (_write_tar if path.suffix == ".tar" else _write_folder)(part, models)
-            if path.is_dir():
-                path.rmdir()
-            part.rename(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (_write_tar if path.suffix == ".tar" else _write_folder)(part, models)
+        if path.is_dir():
+            path.rmdir()
+        part.rename(path)
     except OSError as error:
-        why = "its file system takes no file of this size; export to a folder instead"
-        if error.errno != errno.EFBIG:
-            why = error.strerror or str(error)
-        raise ModelError(f"The bundle {path} cannot be written: {why}.") from error
+        raise _unwritable(path, error) from error
     finally:
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
-        else:
-            part.unlink(missing_ok=True)
+        elif part.exists():
+            part.unlink()
     return models
 
 
@@ -116,14 +118,25 @@ def import_(
     """
     if not path.exists():
         raise ModelError(f"There is no bundle at {path}.")
-    with store.locked(), full_disk_named(f"the bundle {path}"):
+    with store.locked(), disk_faults_named(f"the bundle {path}"):
         store.downloads.mkdir(exist_ok=True)
-        size = sum(f.lstat().st_size for f in walk_files(path)) if path.is_dir() else _size(path)
-        require_room(store.root, size, f"The bundle {path}", free=free)
+        require_room(store.root, _size(path), f"The bundle {path}", free=free)
         with TemporaryDirectory(dir=store.downloads) as workshop:
-            (_unpack_folder if path.is_dir() else _unpack_tar)(path, Path(workshop), size)
-            arrived = [_checked(version, catalog, path) for version in _versions(workshop, path)]
+            folder = Path(workshop)
+            (_unpack_folder if path.is_dir() else _unpack_tar)(path, folder)
+            versions = _index_of(path if path.is_dir() else folder, path)
+            arrived = [_checked(folder / version, catalog, path) for version in versions]
             return [_install(store, catalog, installed) for installed in arrived]
+
+
+def _unwritable(path: Path, error: OSError) -> ModelError:
+    if error.errno == errno.ENOSPC:
+        return DiskFullError(f"The bundle {path} does not fit on its disk; export fewer models.")
+    if error.errno == errno.EFBIG:
+        return ModelError(
+            f"The bundle {path} is too long for one file on its disk; export to a folder."
+        )
+    return ModelError(f"The bundle {path} cannot be written: {error.strerror or error}.")
 
 
 def _write_tar(part: Path, models: Sequence[InstalledModel]) -> None:
@@ -168,17 +181,15 @@ def _index(models: Sequence[InstalledModel]) -> bytes:
     return json.dumps({"format": 1, "models": versions}, indent=1).encode()
 
 
-def _unpack_tar(bundle: Path, folder: Path, size: int) -> None:
-    unpack_tar(bundle, Unpacking(folder, most_bytes=size), compressed=False)
+def _unpack_tar(bundle: Path, folder: Path) -> None:
+    unpack_tar(bundle, Unpacking(folder, most_bytes=_size(bundle)), compressed=False)
 
 
-def _unpack_folder(bundle: Path, folder: Path, size: int) -> None:
+def _unpack_folder(bundle: Path, folder: Path) -> None:
     """Copy what the index names, and nothing else that may lie on the same stick."""
-    unpacking = Unpacking(folder, most_bytes=size)
-    shutil.copyfile(bundle / INDEX_NAME, folder / INDEX_NAME)
-    for version in _versions(folder, bundle):
-        source = bundle / version.relative_to(folder)
-        for path in walk_files(source):
+    unpacking = Unpacking(folder, most_bytes=_size(bundle))
+    for version in _index_of(bundle, bundle):
+        for path in walk_files(bundle / version):
             if path.is_symlink() or not path.is_file():
                 raise DownloadError(
                     f"The bundle {bundle} is refused: {path} is a link or a device."
@@ -188,14 +199,22 @@ def _unpack_folder(bundle: Path, folder: Path, size: int) -> None:
                 unpacking.write(file, folder / path.relative_to(bundle))
 
 
-def _versions(folder: str | Path, bundle: Path) -> list[Path]:
-    """Return the folders of the models that the unpacked index names."""
+def _index_of(folder: Path, bundle: Path) -> tuple[str, ...]:
+    """Return the models that a bundle says it holds, as ``<id>/<version>``."""
+    path = folder / INDEX_NAME
     try:
-        with (Path(folder) / INDEX_NAME).open("rb") as file:
-            index = _INDEX.validate_json(file.read(1 << 20))
+        with path.open("rb") if path.is_file() else BytesIO() as file:
+            return _INDEX.validate_json(file.read(1 << 20)).models
     except (OSError, ValidationError):
         raise DownloadError(f"{bundle} is no bundle of edgebot models, or is damaged.") from None
-    return [Path(folder) / version for version in index.models]
+
+
+def _size(bundle: Path) -> int:
+    """Return how much a bundle can unpack to."""
+    if not bundle.is_dir():
+        return bundle.stat().st_size
+    versions = _index_of(bundle, bundle)
+    return sum(path.lstat().st_size for v in versions for path in walk_files(bundle / v))
 
 
 def _checked(version: Path, catalog: Catalog, bundle: Path) -> InstalledModel:
@@ -236,7 +255,3 @@ def _install(store: Store, catalog: Catalog, arrived: InstalledModel) -> Install
             path.rename(folder / path.name)
 
     return store.install(model, move, source=manifest.source, fingerprint=manifest.fingerprint)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size

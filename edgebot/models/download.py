@@ -17,10 +17,10 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from edgebot import __version__
-from edgebot.errors import DownloadError
+from edgebot.errors import DownloadError, ModelError
 from edgebot.models.digest import file_sha256
 from edgebot.models.model import RemoteFile
-from edgebot.models.room import full_disk_named
+from edgebot.models.room import disk_faults_named
 
 _BLOCK_BYTES = 1 << 16
 
@@ -48,6 +48,10 @@ class Network:
 
 class _BrokenTransferError(Exception):
     """A transfer ended early; what came so far is kept."""
+
+
+class _StalledTransferError(Exception):
+    """A transfer brings nothing, or next to nothing; what came so far is kept."""
 
 
 def download(
@@ -86,7 +90,7 @@ def _receive_all(
     failures = 0
     while (had := _size(part)) < file.size_bytes:
         try:
-            with full_disk_named(file.name):
+            with disk_faults_named(file.name):
                 _receive(file, part, network, when_received)
         except _BrokenTransferError as error:
             failures = 0 if _size(part) > had else failures + 1
@@ -94,14 +98,12 @@ def _receive_all(
                 raise DownloadError(
                     f"{file.host} broke off the transfer of {file.name}: {error}."
                 ) from error
-        except TimeoutError:
+        except _StalledTransferError:
             raise DownloadError(
                 f"{file.host} sent nothing of {file.name} for {network.stall_s:g} seconds."
             ) from None
-        except DownloadError:
-            raise
-        except BaseException as error:
-            if not isinstance(error, KeyboardInterrupt):
+        except ModelError as error:
+            if not isinstance(error, DownloadError):  # no half file on a disk that is full
                 part.unlink(missing_ok=True)
             raise
 
@@ -125,7 +127,7 @@ def _receive(
                 now = time.monotonic()
                 if now - window_start > network.stall_s:
                     if done - window_bytes < network.slowest_bytes_per_s * (now - window_start):
-                        raise TimeoutError
+                        raise _StalledTransferError
                     window_start, window_bytes = now, done
 
 
@@ -133,7 +135,7 @@ def _next_block(response: Any, most: int) -> bytes:
     try:
         block: bytes = response.read1(min(most, _BLOCK_BYTES))
     except TimeoutError:
-        raise
+        raise _StalledTransferError from None
     except (http.client.HTTPException, OSError) as error:
         raise _BrokenTransferError(_reason(error)) from error
     if not block:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgebot.errors import DiskFullError
+from edgebot.errors import DiskFullError, ModelError
 
 RESERVE_BYTES = 64_000_000
 """Left free by every pull, so that logs and settings can still be written."""
@@ -35,8 +35,13 @@ def require_room(folder: Path, need_bytes: int, what: str, *, free: FreeBytes) -
 
 
 @contextmanager
-def full_disk_named(what: str) -> Iterator[None]:
-    """Turn the operating system's full disk or used-up quota into a `DiskFullError`."""
+def disk_faults_named(what: str) -> Iterator[None]:
+    """Turn what the operating system says of a disk into a sentence.
+
+    Raises:
+        DiskFullError: The disk is full, or a quota is used up.
+        ModelError: The disk cannot be read or written for another reason.
+    """
     try:
         yield
     except OSError as error:
@@ -45,7 +50,10 @@ def full_disk_named(what: str) -> Iterator[None]:
                 f"The disk is full: {what} did not fit; make room or set models.dir to "
                 "another disk."
             ) from error
-        raise
+        where = f" at {error.filename}" if error.filename else ""
+        raise ModelError(
+            f"The disk failed{where} on the way of {what}: {error.strerror or error}."
+        ) from error
 
 
 def megabytes(size_bytes: int) -> str:

@@ -24,7 +24,7 @@ from edgebot.models.digest import FileRecord, measure, tree_sha256
 from edgebot.models.installed import InstalledModel
 from edgebot.models.manifest import MANIFEST_NAME, Manifest, read_manifest, write_manifest
 from edgebot.models.model import Model
-from edgebot.models.room import full_disk_named
+from edgebot.models.room import disk_faults_named
 
 _VERSION = re.compile(r"[0-9a-f]{12}")
 _PART = ".part"
@@ -108,7 +108,7 @@ class Store:
             DiskFullError: There is not enough room. Nothing has changed.
             ModelError: Another program changes the store at this moment.
         """
-        with self.locked(), full_disk_named(f"the model {model.id}"):
+        with self.locked(), disk_faults_named(f"the model {model.id}"):
             home = self.root / model.id
             home.mkdir(exist_ok=True)
             _sync(self.root)

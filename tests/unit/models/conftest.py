@@ -1,5 +1,6 @@
 """Fixtures of the models' tests: a store, a hub on this machine, and small models to fetch."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,3 +37,17 @@ def hub(_running_hub: Hub) -> Iterator[Hub]:
 def network(hub: Hub) -> Network:
     """Patience for a server on the same machine."""
     return Network(connect_s=2.0, stall_s=0.5, ssl_context=hub.client_context)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system with room for 512 KiB, where one may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "edgebot-test", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"a small file system cannot be mounted here: {error}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -97,6 +97,7 @@ class Hub:
 
     def __init__(self) -> None:
         certificate, key = make_certificate()
+        self.certificate = certificate
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.TemporaryDirectory() as folder:
             pem = Path(folder) / "hub.pem"

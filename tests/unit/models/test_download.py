@@ -3,9 +3,7 @@
 import errno
 import os
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -262,19 +260,6 @@ def test_a_disk_that_fills_up_is_named_and_given_back(
     with pytest.raises(DiskFullError, match=r"^The disk is full: a\.bin did not fit; .*\.$"):
         download(remote(hub.serve("/a.bin", CONTENT)), part, network)
     assert not part.exists()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "edgebot-test", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a small file system cannot be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_real_disk_that_fills_up(hub: Hub, network: Network, small_disk: Path) -> None:

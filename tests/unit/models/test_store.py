@@ -136,6 +136,15 @@ def test_a_full_disk_is_one_sentence_and_changes_nothing(store: Store, number: i
     assert store.find("voice") == old
 
 
+def test_a_disk_that_fails_is_one_sentence(store: Store) -> None:
+    def fill(folder: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "weights")
+
+    with pytest.raises(ModelError, match=r"^The disk failed at weights .*: Input/output error\.$"):
+        store.install(model(), fill, source="", fingerprint="")
+    assert store.installed() == []
+
+
 def test_leftovers_of_a_crash_are_swept_away(store: Store) -> None:
     installed = install(store)
     for left in ("voice/incoming.part", "voice/0123456789ab.part", "gone/incoming.part"):
