@@ -74,14 +74,14 @@ def read_manifest(folder: Path) -> Manifest:
         with path.open("rb") as file:
             table = json.loads(file.read(_MOST_BYTES))
         if table.pop("seal") != _seal(table):
-            raise _broken(path)
+            raise damaged_manifest(folder)
         manifest = _MANIFEST.validate_python(table)
     except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        raise _broken(path) from None
+        raise damaged_manifest(folder) from None
     digest = tree_sha256(manifest.files)
     name = f"{folder.parent.name}/{folder.name}"
     if manifest.digest != digest or name != f"{manifest.model.id}/{digest[:12]}":
-        raise _broken(path)
+        raise damaged_manifest(folder)
     return manifest
 
 
@@ -90,9 +90,10 @@ def _seal(table: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
 
-def _broken(path: Path) -> BrokenModelError:
-    model_id = path.parent.parent.name
+def damaged_manifest(folder: Path) -> BrokenModelError:
+    """Return the fault of a model's folder whose manifest is missing or damaged."""
+    model_id = folder.parent.name
     return BrokenModelError(
-        f"The model {model_id} is damaged ({path} cannot be trusted); "
+        f"The model {model_id} is damaged ({folder / MANIFEST_NAME} cannot be trusted); "
         f"`edgebot models pull {model_id}` repairs it."
     )

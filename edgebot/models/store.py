@@ -22,7 +22,13 @@ from edgebot.errors import BrokenModelError, MissingModelError, ModelError
 from edgebot.models import installed as _installed
 from edgebot.models.digest import FileRecord, measure, tree_sha256
 from edgebot.models.installed import InstalledModel
-from edgebot.models.manifest import MANIFEST_NAME, Manifest, read_manifest, write_manifest
+from edgebot.models.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    damaged_manifest,
+    read_manifest,
+    write_manifest,
+)
 from edgebot.models.model import Model
 from edgebot.models.room import disk_faults_named
 
@@ -54,15 +60,17 @@ class Store:
             MissingModelError: It is not installed.
             BrokenModelError: Its manifest is damaged.
         """
+        before: list[Path] | None = None
         versions = self._versions(model_id)
-        if not versions:
-            raise MissingModelError(
-                f"The model {model_id} is not installed; run `edgebot models pull {model_id}`."
-            )
-        sound = [installed for f in versions if (installed := _sound(f))]
-        if not sound:
-            read_manifest(versions[0])
-        return max(sound, key=_serial)
+        while versions != before:  # another program may replace a version while this one looks
+            if sound := [installed for f in versions if (installed := _sound(f))]:
+                return max(sound, key=_serial)
+            before, versions = versions, self._versions(model_id)
+        if versions:
+            raise damaged_manifest(versions[0])
+        raise MissingModelError(
+            f"The model {model_id} is not installed; run `edgebot models pull {model_id}`."
+        )
 
     def installed(self) -> list[InstalledModel]:
         """Return every installed model whose manifest is sound, by id."""
@@ -179,7 +187,7 @@ class Store:
         home = self.root / model_id
         if model_id.startswith(".") or "/" in model_id or not home.is_dir():
             return []
-        return [f for f in home.iterdir() if _VERSION.fullmatch(f.name) and f.is_dir()]
+        return sorted(f for f in home.iterdir() if _VERSION.fullmatch(f.name) and f.is_dir())
 
     def _commit(
         self,

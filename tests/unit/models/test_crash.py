@@ -23,7 +23,7 @@ import pytest
 from edgebot.errors import MissingModelError
 from edgebot.models.store import Store
 
-from .wheels import model
+from .wheels import model, tree
 
 OLD = {"voice.onnx": b"old" * 1000, "sub/a": b"old a", "sub/b": b"old b"}
 NEW = {"voice.onnx": b"new" * 1000, "sub/a": b"new a", "sub/c": b"new c"}
@@ -145,3 +145,17 @@ def test_fifty_kills_at_any_moment(processes: ForkServerContext, root: Path) -> 
         assert seen[-1] in (OLD, NEW)
     assert OLD in seen
     assert NEW in seen
+
+
+def test_a_reader_always_finds_a_model_while_it_is_replaced(
+    processes: ForkServerContext, root: Path
+) -> None:
+    install(Store(root), OLD)
+    child = processes.Process(target=install_for_ever, args=(root, 1))
+    child.start()
+    try:
+        found = [Store(root).find("voice").folder.name for _ in range(300)]
+    finally:
+        child.kill()
+        child.join()
+    assert set(found) <= {tree(OLD)[:12], tree(NEW)[:12]}
