@@ -2,6 +2,7 @@
 
 import tomllib
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,3 +161,11 @@ def test_a_set_of_unknown_models_is_refused() -> None:
     wanted = {"about": "x", "stt": [], "llm": [], "tts": ["voise"]}
     with pytest.raises(ConfigError, match="did you mean 'voice'"):
         Catalog.parse({"model": [entry()], "sets": {"tiny": wanted}})
+
+
+@pytest.mark.parametrize("name", ["tiny", "small", "standard"])
+def test_the_documentation_names_what_each_set_wants(name: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
+    (row,) = [line for line in text.splitlines() if line.startswith(f"| {name} |")]
+    wanted = [CATALOG.preferences(name, role, language="en")[0].id for role in ROLES]
+    assert [cell.strip() for cell in row.split("|")[3:6]] == wanted
