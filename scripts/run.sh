@@ -11,7 +11,7 @@ status=0
 case "$status" in
     0) exec "$edgebot" run "$@" ;;
     "$no_sound")
-        echo "No microphone and speaker here: edgebot answers a few example questions instead."
+        echo "edgebot answers a few example questions instead."
         exec "$edgebot" demo "$@"
         ;;
     *) exit "$status" ;;

@@ -131,8 +131,21 @@ install_python_packages() {
     say "Python packages are installed ($(clock $SECONDS))"
 }
 
+# What is installed and what is wanted; looks at this machine only.
+models_state() { "$venv/bin/edgebot" models list --json | sha256sum; }
+
+# Asks the network once; a model that cannot be had then has a stand-in, and a later run starts
+# at once, unless models have been removed or others are wanted since.
 pull_models() {
-    "$venv/bin/edgebot" models pull "$@"
+    local extra="$1"
+    if [[ "$(cat "$venv/.models$extra" 2>/dev/null)" == "$(models_state)" ]]; then
+        return
+    fi
+    "$venv/bin/edgebot" models pull
+    if [[ -n "$extra" ]]; then
+        "$venv/bin/edgebot" models pull vosk-model-small-ko
+    fi
+    models_state | tee "$venv/.models" >"$venv/.models$extra"
 }
 
 extra="" models=1 test_option=()
@@ -149,8 +162,5 @@ done
 scripts/install.sh --deps-only "${test_option[@]}"
 install_python_packages "$extra"
 if ((models)); then
-    pull_models
-    if [[ -n "$extra" ]]; then
-        pull_models vosk-model-small-ko
-    fi
+    pull_models "$extra"
 fi

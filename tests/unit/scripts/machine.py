@@ -67,7 +67,12 @@ case "$1 $2 $3" in
 esac
 """
 
+# Its models are the lines of "models"; listing them is not recorded.
 EDGEBOT = """#!/bin/sh
+case "$*" in
+    "models list --json") cat "$MACHINE/models"; exit ;;
+    "models pull"*) echo "$3" >> "$MACHINE/models" ;;
+esac
 echo "edgebot $*" >> "$MACHINE/calls"
 test "$1 $2" != "devices --check" || exit "$(cat "$MACHINE/devices" 2>/dev/null || echo 0)"
 """
@@ -104,7 +109,7 @@ class Machine:
         }.items():
             self.program(self.bin / name, text)
         self.program(folder / "edgebot", EDGEBOT)
-        self.has(architecture="arm64", calls="", jobs="")
+        self.has(architecture="arm64", calls="", jobs="", models="")
         self.system("debian", "12")
         self.has(installed="\n".join(self.packages("run", "build", "test")))
         folder.chmod(0o777)

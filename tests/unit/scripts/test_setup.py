@@ -22,10 +22,17 @@ def test_the_first_set_up_makes_everything(machine: Machine) -> None:
     assert machine.calls == FIRST
 
 
-def test_the_second_set_up_only_asks_for_models(machine: Machine) -> None:
+def test_the_second_set_up_does_nothing(machine: Machine) -> None:
     machine.run("scripts/setup.sh")
     done = machine.run("scripts/setup.sh")
     assert (done.returncode, done.stdout) == (0, "")
+    assert machine.calls == FIRST
+
+
+def test_models_that_are_gone_are_pulled_again(machine: Machine) -> None:
+    machine.run("scripts/setup.sh")
+    machine.has(models="")
+    assert machine.run("scripts/setup.sh").returncode == 0
     assert machine.calls == [*FIRST, "edgebot models pull"]
 
 
@@ -34,7 +41,7 @@ def test_the_tests_set_up_serves_make_run_as_well(machine: Machine) -> None:
     assert "pip --constraint constraints.txt --editable .[dev]" in machine.calls
     assert machine.calls[-1] == "edgebot models pull vosk-model-small-ko"
     before = machine.calls
-    assert machine.run("scripts/setup.sh", "--no-models").returncode == 0
+    assert machine.run("scripts/setup.sh").returncode == 0
     assert machine.calls == before
 
 
