@@ -84,7 +84,14 @@ def choose_model(role: Role, settings: Settings) -> tuple[InstalledModel, list[s
     )
     note = None
     if wanted.model == "auto":
-        note = stand_in_note(catalog, role, model, language=settings.language, model_set=model_set)
+        note = stand_in_note(
+            catalog,
+            role,
+            model,
+            engine=wanted.engine,
+            language=settings.language,
+            model_set=model_set,
+        )
     return model, [note] if note else []
 
 

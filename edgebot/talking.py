@@ -5,19 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from pipecat.transports.local.audio import LocalAudioTransport, LocalAudioTransportParams
-
 from edgebot.app import Conversation, assemble, load_engines
 from edgebot.config import AudioSettings, Settings
-from edgebot.hw.audio_device import (
-    MICROPHONE_RATE_HZ,
-    AudioDevice,
-    find_device,
-    quiet_stderr,
-    silence_alsa,
-)
+from edgebot.hw.audio_device import MICROPHONE_RATE_HZ, AudioDevice, find_device
+from edgebot.hw.audio_stream import MicrophoneStream, SpeakerStream
 from edgebot.observe.state import StateObserver
 from edgebot.observe.turns import Turn, TurnObserver
+from edgebot.stages.device import DeviceTransport
 from edgebot.state import AssistantState
 
 
@@ -60,48 +54,25 @@ async def talk(
     await Conversation(
         settings,
         stages,
-        local_transport(settings.audio, microphone, speaker),
+        device_transport(settings.audio, speaker, microphone),
         rate_hz=speaker.rate_hz,
         observers=[turns, states],
         when_ready=ready,
     ).run()
 
 
-def local_transport(
-    audio: AudioSettings, microphone: AudioDevice, speaker: AudioDevice
-) -> LocalAudioTransport:
-    """Return Pipecat's own transport for two devices."""
-    params = speaker_params(audio, speaker)
-    params.audio_in_enabled = True
-    params.audio_in_sample_rate = MICROPHONE_RATE_HZ
-    params.input_device_index = microphone.index
-    return open_transport(params)
+def device_transport(
+    audio: AudioSettings, speaker: AudioDevice, microphone: AudioDevice | None = None
+) -> DeviceTransport:
+    """Return the transport for a speaker and, unless it is only to speak, a microphone."""
 
+    def open_microphone(when_audio: Callable[[bytes], None]) -> MicrophoneStream:
+        assert microphone is not None
+        return MicrophoneStream(microphone, MICROPHONE_RATE_HZ, when_audio)
 
-def speaker_transport(audio: AudioSettings) -> tuple[LocalAudioTransport, int]:
-    """Return a transport that only plays, and the rate that it plays at.
-
-    Raises:
-        DeviceError: The speaker cannot be used.
-    """
-    speaker = find_device("speaker", audio.speaker)
-    return open_transport(speaker_params(audio, speaker)), speaker.rate_hz
-
-
-def speaker_params(audio: AudioSettings, speaker: AudioDevice) -> LocalAudioTransportParams:
-    """Return what Pipecat must know of a speaker."""
-    return LocalAudioTransportParams(
-        audio_out_enabled=True,
-        audio_out_sample_rate=speaker.rate_hz,
-        audio_out_volume=audio.volume,
-        audio_out_end_silence_secs=0,
-        output_device_index=speaker.index,
+    return DeviceTransport(
+        open_microphone=open_microphone if microphone else None,
+        open_speaker=lambda: SpeakerStream(speaker, speaker.rate_hz),
+        speaker_rate_hz=speaker.rate_hz,
+        volume=audio.volume,
     )
-
-
-def open_transport(params: LocalAudioTransportParams) -> LocalAudioTransport:
-    """Open PortAudio without its chatter."""
-    with quiet_stderr():
-        transport = LocalAudioTransport(params)
-    silence_alsa()
-    return transport

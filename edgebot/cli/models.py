@@ -14,7 +14,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from edgebot.cli.console import err, out
-from edgebot.config import Settings, load_settings
+from edgebot.cli.options import settings_of
+from edgebot.config import Settings
 from edgebot.errors import BrokenModelError, ConfigError, DownloadError
 from edgebot.models.bundle import export, import_
 from edgebot.models.catalog import Catalog
@@ -44,12 +45,12 @@ _PHASES = {"download": "fetching", "unpack": "unpacking", "check": "checking"}
 
 
 @models_app.command("list")
-def list_models(as_json: AsJson = False) -> None:
+def list_models(context: typer.Context, as_json: AsJson = False) -> None:
     """Show every model there is, which are installed, and what this machine's set wants.
 
     Example: edgebot models list
     """
-    settings, catalog, store = _open()
+    settings, catalog, store = _open(context)
     set_name = resolve_set(catalog, settings.models.set)
     here = {installed.model.id: installed for installed in store.installed()}
     models = list(catalog.models.values())
@@ -69,6 +70,7 @@ def list_models(as_json: AsJson = False) -> None:
 
 @models_app.command("pull")
 def pull_models(
+    context: typer.Context,
     ids: Ids = None,
     model_set: Annotated[
         str | None, typer.Option("--set", help="Which set: tiny, small or standard.")
@@ -86,7 +88,7 @@ def pull_models(
     Example: edgebot models pull
     Example: edgebot models pull qwen2.5-0.5b-instruct
     """
-    settings, catalog, store = _open()
+    settings, catalog, store = _open(context)
     if ids:
         if model_set or role:
             raise ConfigError("Name either models, or a set and its roles.")
@@ -114,12 +116,12 @@ def pull_models(
 
 
 @models_app.command("verify")
-def verify_models(ids: Ids = None, as_json: AsJson = False) -> None:
+def verify_models(context: typer.Context, ids: Ids = None, as_json: AsJson = False) -> None:
     """Read every byte of the installed models and compare its hash.
 
     Example: edgebot models verify
     """
-    _, catalog, store = _open()
+    _, catalog, store = _open(context)
     faults: dict[str, str | None] = {}
     for model_id in ids or _ids_in(store):
         try:
@@ -137,12 +139,12 @@ def verify_models(ids: Ids = None, as_json: AsJson = False) -> None:
 
 
 @models_app.command("remove")
-def remove_models(ids: SomeIds) -> None:
+def remove_models(context: typer.Context, ids: SomeIds) -> None:
     """Remove models and give their room back.
 
     Example: edgebot models remove vosk-model-small-ko
     """
-    _, catalog, store = _open()
+    _, catalog, store = _open(context)
     for model_id in ids:
         if model_id not in _ids_in(store):
             _find(store, catalog, model_id)
@@ -151,6 +153,7 @@ def remove_models(ids: SomeIds) -> None:
 
 @models_app.command("export")
 def export_models(
+    context: typer.Context,
     path: Annotated[
         Path, typer.Argument(help="A new .tar file or a new folder.", show_default=False)
     ],
@@ -162,7 +165,7 @@ def export_models(
 
     Example: edgebot models export /media/stick/models.tar
     """
-    _, catalog, store = _open()
+    _, catalog, store = _open(context)
     for model_id in ids or []:
         _find(store, catalog, model_id)
     for installed in export(store, ids or [], path):
@@ -171,6 +174,7 @@ def export_models(
 
 @models_app.command("import")
 def import_models(
+    context: typer.Context,
     path: Annotated[
         Path, typer.Argument(help="What `edgebot models export` wrote.", show_default=False)
     ],
@@ -181,12 +185,12 @@ def import_models(
 
     Example: edgebot models import /media/stick/models.tar
     """
-    _, catalog, store = _open()
+    _, catalog, store = _open(context)
     _tell_installed(import_(store, catalog, path), as_json=False)
 
 
-def _open() -> tuple[Settings, Catalog, Store]:
-    settings = load_settings()
+def _open(context: typer.Context) -> tuple[Settings, Catalog, Store]:
+    settings = settings_of(context)
     return settings, Catalog.load(), Store(settings.models.dir)
 
 

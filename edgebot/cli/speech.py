@@ -35,10 +35,12 @@ def say(
         [(audio, rate_hz)] = asyncio.run(speaking.synthesize(settings, [words]))
         write_wav(output, audio, rate_hz)
         return
-    from edgebot.talking import speaker_transport
+    from edgebot.hw.audio_device import find_device
+    from edgebot.talking import device_transport
 
-    transport, rate_hz = speaker_transport(settings.audio)
-    asyncio.run(speaking.say(settings, transport, words, rate_hz=rate_hz))
+    speaker = find_device("speaker", settings.audio.speaker)
+    transport = device_transport(settings.audio, speaker)
+    asyncio.run(speaking.say(settings, transport, words, rate_hz=speaker.rate_hz))
 
 
 def listen(

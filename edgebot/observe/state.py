@@ -9,8 +9,9 @@ from pipecat.frames.frames import (
     BotStoppedSpeakingFrame,
     Frame,
     InterruptionFrame,
-    LLMContextFrame,
     LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
@@ -32,6 +33,7 @@ class StateObserver(BaseObserver):
         self._when_changed = when_changed
         self._speaking = False
         self._thinking = False
+        self._has_text = False
         self._hearing = False
         self.state = AssistantState.STARTING
 
@@ -50,13 +52,18 @@ class StateObserver(BaseObserver):
                 self._hearing = True
             case UserStoppedSpeakingFrame():
                 self._hearing = False
-            case LLMContextFrame():
-                self._thinking = True
+            case LLMFullResponseStartFrame():
+                self._thinking, self._has_text = True, False
+            case LLMTextFrame():
+                self._has_text = True
             case BotStartedSpeakingFrame():
                 self._speaking, self._thinking = True, False
             case BotStoppedSpeakingFrame():
                 self._speaking = False
-            case LLMFullResponseEndFrame() | InterruptionFrame():
+            case LLMFullResponseEndFrame():
+                # With text, it thinks until the voice begins.
+                self._thinking = self._thinking and self._has_text
+            case InterruptionFrame():
                 self._thinking = False
             case _:
                 return
