@@ -202,15 +202,20 @@ def flag_layer(flag: str) -> Layer:
     key, equals, text = flag.partition("=")
     if not equals:
         raise ConfigError(f"--set wants section.key=value, not {flag!r}.")
-    return Layer(f"--set {flag}", nest(key.strip().split("."), text.strip()))
+    # The name holds no value: it is shown, and the value may be a secret.
+    return Layer(f"--set {key.strip()}", nest(key.strip().split("."), text.strip()))
 
 
 def nest(path: Sequence[str], text: str) -> dict[str, Any]:
     """Turn a dotted key and its text into tables; the text is read as TOML where it can be."""
     try:
-        value: Any = tomllib.loads(f"value = {text}")["value"]
+        parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        value = text
+        parsed = {}
+    value: Any = parsed["value"] if parsed.keys() == {"value"} else text
+    field = known_keys().get(".".join(path))
+    if field is not None and field.annotation is str and not isinstance(value, str):
+        value = text  # A name or a password may look like a number.
     for name in reversed(path):
         value = {name: value}
     return dict(value)
@@ -296,15 +301,20 @@ def models_dir(value: Any) -> Any:
     return Path(value).expanduser() if isinstance(value, str) else value
 
 
+def is_secret(key: str) -> bool:
+    """Tell whether the value of a key is to be kept out of sight."""
+    return key.endswith("_key")
+
+
 def wrong_value(key: str, layer: str, fault: Mapping[str, Any]) -> str:
     """Say why a value is refused, with the nearest right one where there is a list of them."""
     field = known_keys().get(key)
     choices = [c for c in get_args(field.annotation) if isinstance(c, str)] if field else []
-    value = fault["input"]
+    value = "what it is set to" if is_secret(key) else repr(fault["input"])
     if fault["type"] == "literal_error" and choices:
-        near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(str(fault["input"]), choices, n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         reason = f"it may be {', '.join(map(repr, choices))}"
-        return f"{key} cannot be {value!r} ({layer}): {reason}.{hint}"
+        return f"{key} cannot be {value} ({layer}): {reason}.{hint}"
     reason = fault["msg"][0].lower() + fault["msg"][1:]
-    return f"{key} cannot be {value!r} ({layer}): {reason}."
+    return f"{key} cannot be {value} ({layer}): {reason}."

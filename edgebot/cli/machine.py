@@ -11,7 +11,7 @@ from rich.table import Table
 
 from edgebot.cli.console import out
 from edgebot.cli.options import options_of, settings_of
-from edgebot.config import layers, origins, validate
+from edgebot.config import is_secret, layers, origins, validate
 
 
 def devices(
@@ -97,4 +97,4 @@ def config(
 
 def shown(key: str, value: object) -> object:
     """Keep a secret out of the terminal."""
-    return "(set)" if key.endswith("_key") and value else value
+    return "(set)" if is_secret(key) and value else value
