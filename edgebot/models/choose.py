@@ -21,20 +21,41 @@ def machine_memory_bytes() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def choose_set(memory_bytes: int) -> str:
-    """Return the name of the set that fits a machine with so much memory."""
+def is_fast(cpu_info: str) -> bool:
+    """Tell whether a processor computes quickly enough for the models of the standard set.
+
+    An ARM without the dot product instruction, such as a Raspberry Pi 4, writes slower with them
+    than one speaks.
+
+    Args:
+        cpu_info: What `/proc/cpuinfo` holds.
+    """
+    arm = [line for line in cpu_info.splitlines() if line.startswith("Features")]
+    return not arm or "asimddp" in arm[0].split()
+
+
+def choose_set(memory_bytes: int, *, fast: bool = True) -> str:
+    """Return the name of the set that fits a machine.
+
+    Args:
+        memory_bytes: How much memory it has.
+        fast: What `is_fast` says of its processor.
+    """
     if memory_bytes < _TINY_BELOW_BYTES:
         return "tiny"
-    return "small" if memory_bytes < _SMALL_BELOW_BYTES else "standard"
+    return "standard" if fast and memory_bytes >= _SMALL_BELOW_BYTES else "small"
 
 
 def resolve_set(catalog: Catalog, model_set: str) -> str:
-    """Return a set's name, with ``auto`` settled by this machine's memory.
+    """Return a set's name, with ``auto`` settled by this machine.
 
     Raises:
         ConfigError: There is no such set.
     """
-    name = choose_set(machine_memory_bytes()) if model_set == AUTO else model_set
+    name = model_set
+    if model_set == AUTO:
+        cpu_info = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        name = choose_set(machine_memory_bytes(), fast=is_fast(cpu_info))
     catalog.model_set(name)
     return name
 

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from edgebot.errors import ConfigError, MissingModelError
 from edgebot.models.catalog import Catalog
-from edgebot.models.choose import choose, choose_set, machine_memory_bytes, stand_in_note
+from edgebot.models.choose import (
+    choose,
+    choose_set,
+    is_fast,
+    machine_memory_bytes,
+    stand_in_note,
+)
 from edgebot.models.store import Store
 
 CATALOG = Catalog.load()
@@ -180,3 +186,18 @@ def test_a_path_whose_engine_nobody_knows_is_refused(store: Store, tmp_path: Pat
     (tmp_path / "mine.bin").write_bytes(b"?")
     with pytest.raises(ConfigError, match="No engine is known for"):
         choose(store, CATALOG, "llm", model=str(tmp_path / "mine.bin"))
+
+
+@pytest.mark.parametrize(
+    ("cpu_info", "fast"),
+    [
+        ("Features\t: fp asimd evtstrm crc32 cpuid\n", False),
+        ("Features\t: fp asimd aes crc32 asimdrdm asimddp\n", True),
+        ("flags\t\t: fpu sse2 avx2\n", True),
+        ("", True),
+    ],
+    ids=["Pi 4", "Pi 5", "a PC", "unknown"],
+)
+def test_a_slow_processor_gets_no_more_than_the_small_set(cpu_info: str, fast: bool) -> None:
+    assert is_fast(cpu_info) is fast
+    assert choose_set(8_000_000_000, fast=is_fast(cpu_info)) == ("standard" if fast else "small")
