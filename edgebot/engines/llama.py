@@ -148,12 +148,15 @@ class LlamaEngine:
             tokens: The prompt, from `render`; together with the answer it must fit the context.
             sampling: How tokens are chosen, and how many at most.
             grammar: GBNF that the answer must follow.
+
+        Raises:
+            ValueError: llama.cpp cannot read the grammar.
         """
         self._flag[0] = b"\x00"
         self._align(tokens)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         room = min(sampling.max_tokens, self.context_tokens - len(tokens))
-        rules = LlamaGrammar.from_string(grammar, verbose=False) if grammar else None
+        rules = read_grammar(grammar) if grammar else None
         produced = self._llama.generate(
             tokens,
             temp=sampling.temperature,
@@ -206,6 +209,19 @@ class LlamaEngine:
             llama_cpp.llama_memory_seq_rm(memory, 0, start, -1)
         llama.n_tokens = start
         llama._requires_eval = True
+
+
+def read_grammar(text: str) -> LlamaGrammar:
+    """Return a grammar that llama.cpp has read once: one that it cannot read ends the process.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    sampler = llama_cpp.llama_sampler_init_grammar(None, text.encode("utf-8"), b"root")
+    if not sampler:
+        raise ValueError("llama.cpp cannot read the grammar")
+    llama_cpp.llama_sampler_free(sampler)
+    return LlamaGrammar.from_string(text, verbose=False)
 
 
 def silence_log() -> None:
