@@ -31,6 +31,8 @@ def find_engine(role: str, name: str) -> ModuleType:
         ConfigError: There is no such engine, or the module cannot be imported.
     """
     own = name not in engines(role)
+    if not name.strip(".") or name.startswith("."):
+        raise ConfigError(unknown_engine(role, name))
     path = name if own else f"edgebot.stages.{role}_{name}"
     try:
         module = importlib.import_module(path)
@@ -41,7 +43,7 @@ def find_engine(role: str, name: str) -> ModuleType:
             f"{role}.engine {name!r} needs the Python package {error.name!r}, "
             "which is not installed."
         ) from None
-    except (ImportError, OSError) as error:
+    except Exception as error:  # whatever somebody's own module does when it is imported
         raise ConfigError(f"{role}.engine {name!r} cannot be loaded: {error}.") from None
     if not hasattr(module, "load"):
         raise ConfigError(f"{role}.engine {name!r} has no function `load(settings, model)`.")
