@@ -1,0 +1,242 @@
+"""Where a sentence ends, where a clause ends, and that no word is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pipecat.frames.frames import AggregatedTextFrame, LLMFullResponseEndFrame, LLMTextFrame
+from pipecat.tests.utils import run_test
+
+from edgebot.config import load_settings
+from edgebot.stages.spoken_text import (
+    SpokenTextAggregator,
+    after_sentences,
+    clause_end,
+    create,
+    sentence_end,
+)
+
+
+async def cut(chunks: list[str], *, clauses: bool = True) -> list[str]:
+    aggregator = SpokenTextAggregator(clauses=clauses)
+    pieces = [piece.text for chunk in chunks async for piece in aggregator.aggregate(chunk)]
+    last = await aggregator.flush()
+    return [*pieces, *([last.text] if last else [])]
+
+
+def first_sentence(text: str) -> str | None:
+    end = sentence_end(text)
+    return text[:end] if end >= 0 else None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("It is noon. Then", "It is noon."),
+        ("Really? Yes", "Really?"),
+        ("Stop! Now", "Stop!"),
+        ("Well… then", "Well…"),
+        ("Really?! Yes", "Really?!"),
+        ("Wait... then", "Wait..."),
+        ("It is noon.\nThen", "It is noon."),
+        ("a line\nanother", "a line\n"),
+        # White space behind it is what makes it an end.
+        ("It is noon.", None),
+        ("It is noon", None),
+        ("", None),
+        (" \n ", None),
+        # Decimals, versions, addresses
+        ("It is 3.5 metres", None),
+        ("See example.com for", None),
+        ("It is 3.5 metres. Then", "It is 3.5 metres."),
+        # Abbreviations and initials
+        ("Ask Dr. Smith. Then", "Ask Dr. Smith."),
+        ("Dr. Smith", None),
+        ("J. R. R. Tolkien wrote", None),
+        ("Bring milk, eggs etc. to", None),
+        ("At 5 p.m. we eat", None),
+        ("In the U.S. it is", None),
+        ("Cats, e.g. lions", None),
+        ("(approx. ten)", None),
+        # A word that only ends like one
+        ("It was the first. Then", "It was the first."),
+        ("I know Adr. Then", "I know Adr."),
+        # The numbers of a list's items, and numbers at the end
+        ("1. Wash it. 2. Dry it. ", "1. Wash it."),
+        ("It was 1969. Then", None),
+        ("In 1969! Then", "In 1969!"),
+        # Quotes and brackets belong to the sentence
+        ('"It is noon." Then', '"It is noon."'),
+        ("“It is noon.” Then", "“It is noon.”"),
+        ("(It is noon.) Then", "(It is noon.)"),
+        ("He said 'no.' Then", "He said 'no.'"),
+        ('"Ask Dr." Then', None),
+    ],
+)
+def test_the_end_of_a_sentence(text: str, sentence: str | None) -> None:
+    assert first_sentence(text) == sentence
+
+
+def test_the_second_sentence_is_found_from_the_first() -> None:
+    text = "One is here. Two is there. "
+    first = sentence_end(text)
+    assert text[first : sentence_end(text, first)] == " Two is there."
+    assert sentence_end(text, len(text)) == -1
+
+
+@pytest.mark.parametrize(
+    ("text", "clause"),
+    [
+        ("When it rains in Rome, people", "When it rains in Rome,"),
+        ("There are three of them; one", "There are three of them;"),
+        ("These are the three: one", "These are the three:"),
+        ("He came home late — and", "He came home late —"),
+        # Too short to have a melody
+        ("Yes, it is", None),
+        ("Yes, of course, it is", None),
+        ("Yes, of course it does, it is", "Yes, of course it does,"),
+        # A comma in a number has no white space behind it
+        ("There are 1,000,000 people here", None),
+        # The end of a sentence comes first
+        ("Yes. When it rains, people", "Yes."),
+        ("It is big. When it rains in Rome, people", "It is big."),
+        ("When it rains in Rome,", None),
+    ],
+)
+def test_the_end_of_a_clause(text: str, clause: str | None) -> None:
+    end = clause_end(text)
+    assert (text[:end] if end >= 0 else None) == clause
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "kept"),
+    [
+        ("One is here. Two is there. Three", 2, "One is here. Two is there."),
+        ("One is here. Two is there.", 2, "One is here. Two is there."),
+        ("One is here.", 1, "One is here."),
+        ('"One is here."', 1, '"One is here."'),
+        ("One is here.", 2, None),
+        ("One is here", 1, None),
+        # More may follow what may be an abbreviation, a decimal or an initial.
+        ("It is Dr.", 1, None),
+        ("It is approx.", 1, None),
+        ("It is 3.", 1, None),
+        ("Ask J.", 1, None),
+        ("It is he.", 1, None),
+        ("It is he. ", 1, "It is he."),
+        ("Anything", 0, ""),
+    ],
+)
+def test_after_so_many_sentences(text: str, count: int, kept: str | None) -> None:
+    end = after_sentences(text, count)
+    assert (text[:end] if end >= 0 else None) == kept
+
+
+async def test_clauses_come_as_soon_as_they_are_complete() -> None:
+    aggregator = SpokenTextAggregator()
+    assert [p async for p in aggregator.aggregate("When it rains in Rome,")] == []
+    assert [p.text async for p in aggregator.aggregate(" people")] == ["When it rains in Rome,"]
+    assert aggregator.text.text == "people"
+
+
+async def test_sentences_pass_commas() -> None:
+    text = "When it rains in Rome, people run. They are wet."
+    assert await cut([text], clauses=False) == [
+        "When it rains in Rome, people run.",
+        "They are wet.",
+    ]
+
+
+async def test_an_interruption_and_a_reset_forget_what_waits() -> None:
+    aggregator = SpokenTextAggregator()
+    for forget in (aggregator.handle_interruption, aggregator.reset):
+        assert [p async for p in aggregator.aggregate("Half a ")] == []
+        await forget()
+        assert await aggregator.flush() is None
+
+
+async def test_nothing_and_white_space_are_no_piece() -> None:
+    assert await cut(["", " \n\n  ", "\n"]) == []
+
+
+TEXTS = st.lists(
+    st.sampled_from(
+        [
+            "Rome",
+            "it",
+            "rains",
+            "Dr.",
+            "3.5",
+            "1.",
+            "end.",
+            "end?",
+            "so,",
+            "so;",
+            '"end."',
+            "\n",
+            "—",
+            "end!)",
+            "p.m.",
+            "…",
+            "J.",
+            "1,000",
+            "ok…",
+            "“no”",
+            "\t",
+            "the first:",
+        ]
+    ),
+    max_size=30,
+).map(" ".join) | st.text(st.sampled_from("ab .,!?;:\n'\")…—1D"), max_size=40)
+
+
+def chunks_of(text: str, cuts: list[int]) -> list[str]:
+    places = sorted({0, len(text), *(place % (len(text) + 1) for place in cuts)})
+    return [text[a:b] for a, b in itertools.pairwise(places)]
+
+
+@given(TEXTS, st.lists(st.integers(0, 1000), max_size=12), st.booleans())
+def test_every_word_comes_out_in_its_order(text: str, cuts: list[int], clauses: bool) -> None:
+    pieces = asyncio.run(cut(chunks_of(text, cuts), clauses=clauses))
+    assert " ".join(pieces).split() == text.split()
+    assert all(piece == piece.strip() != "" for piece in pieces)
+
+
+@given(TEXTS, st.lists(st.integers(0, 1000), max_size=12), st.booleans())
+def test_the_pieces_do_not_depend_on_the_chunks(text: str, cuts: list[int], clauses: bool) -> None:
+    chunks = chunks_of(text, cuts)
+    whole = asyncio.run(cut([text], clauses=clauses))
+    assert asyncio.run(cut(chunks, clauses=clauses)) == whole
+    assert asyncio.run(cut(list(text), clauses=clauses)) == asyncio.run(
+        cut([text], clauses=clauses)
+    )
+
+
+@given(TEXTS, st.integers(1, 4))
+def test_after_sentences_agrees_with_the_sentences(text: str, count: int) -> None:
+    end = after_sentences(text, count)
+    sentences = asyncio.run(cut([text], clauses=False))
+    if end >= 0:
+        assert text[:end].split() == " ".join(sentences[:count]).split()
+
+
+@pytest.mark.parametrize(
+    ("speak_by", "pieces"),
+    [
+        ("clause", ["When it rains in Rome,", "people run."]),
+        ("sentence", ["When it rains in Rome, people run."]),
+    ],
+)
+async def test_the_stage_hands_on_what_the_settings_ask_for(
+    speak_by: str, pieces: list[str]
+) -> None:
+    stage = create(load_settings(flags=[f"tts.speak_by={speak_by}"], environment={}))
+    chunks = ["When it rains ", "in Rome, ", "people", " run."]
+    down, _ = await run_test(
+        stage, frames_to_send=[*map(LLMTextFrame, chunks), LLMFullResponseEndFrame()]
+    )
+    assert [f.text for f in down if isinstance(f, AggregatedTextFrame)] == pieces
