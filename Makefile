@@ -22,7 +22,8 @@ check: setup-dev ## Read the code: ruff, mypy, shellcheck
 	@shellcheck $(SCRIPTS)
 
 bench: setup-dev ## Measure edgebot on this machine
-	@$(EDGEBOT) bench $(ARGS)
+	@.venv/bin/python benchmarks/stages.py $(ARGS)
+	@.venv/bin/python benchmarks/sense.py
 
 clean: ## Remove what was built here; models and pip's cache stay
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -39,10 +40,14 @@ class EngineThread:
         """
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[T | None] = asyncio.Queue()
+        # An engine that is told to stop just before it begins may forget it.
+        closed = threading.Event()
 
         def produce() -> None:
             try:
                 for item in items():
+                    if closed.is_set():
+                        return
                     loop.call_soon_threadsafe(queue.put_nowait, item)
             finally:
                 loop.call_soon_threadsafe(queue.put_nowait, None)
@@ -52,11 +57,13 @@ class EngineThread:
             while (item := await queue.get()) is not None:
                 yield item
         except BaseException:
-            if stop is not None:
+            closed.set()
+            if not future.cancel() and stop is not None:
                 stop()
             raise
         finally:
-            await self._wait(future, None)
+            if not future.cancelled():
+                await self._wait(future, None)
 
     def close(self) -> None:
         """Let the thread end when its last call has returned."""
@@ -68,7 +75,8 @@ class EngineThread:
         try:
             return await asyncio.shield(wrapped)
         except asyncio.CancelledError:
-            if stop is not None:
+            # What has not begun never does; there is nothing to stop.
+            if not future.cancel() and stop is not None:
                 stop()
             while not future.done():
                 try:
