@@ -58,7 +58,7 @@ make_tree() {
     mmdebstrap --quiet --variant=minbase --include="$packages" "$suite" "$tree"
     apt-config dump | grep -E '^Acquire::(http|https)::' >"$tree/etc/apt/apt.conf.d/90host" || true
     if [[ "$user" != root ]]; then
-        chroot "$tree" useradd --create-home --shell /bin/bash "$user"
+        chroot "$tree" /usr/sbin/useradd --create-home --shell /bin/bash "$user"
         echo "$user ALL=(ALL) NOPASSWD: ALL" >"$tree/etc/sudoers.d/$user"
     fi
 }
@@ -96,7 +96,7 @@ mount_for_chroot() {
 inside() {
     local settings
     mapfile -t settings < <(environment)
-    local command=(/usr/sbin/runuser -u "$user" -- env -i "${settings[@]}" "$@")
+    local command=(/usr/sbin/runuser -u "$user" -- /usr/bin/env -i "${settings[@]}" "$@")
     if ((is_nspawn)); then
         # nspawn says at its end that it leaves a folder of its own under /run; nobody needs that.
         systemd-nspawn --quiet --register=no --keep-unit -D "$tree" --console=pipe \
@@ -109,7 +109,7 @@ inside() {
 [[ -n "$tree" ]] || tree="$(mktemp -d -p "${TMPDIR:-/var/tmp}" edgebot-debian.XXXXXX)"
 trap clean_up EXIT
 [[ -e "$tree/etc/debian_version" ]] || make_tree
-home="$(chroot "$tree" getent passwd "$user" | cut -d: -f6)"
+home="$(chroot "$tree" /usr/bin/getent passwd "$user" | cut -d: -f6)"
 [[ -n "$home" ]] || fail "the tree has no user $user"
 is_nspawn=0
 if can_nspawn; then
@@ -124,7 +124,7 @@ fi
 clone="$home/edgebot"
 rm -rf "${tree:?}$clone"
 git clone --quiet --no-hardlinks "$root" "$tree$clone"
-chroot "$tree" chown -R "$user:" "$clone"
+chroot "$tree" /usr/bin/chown -R "$user:" "$clone"
 
 for command in "${commands[@]}"; do
     echo "== $command"
