@@ -77,8 +77,8 @@ def test_a_grammar_is_read() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "yes", 'root ::= "yes', 'root ::= "yes" missing', 'start ::= "yes"', "root ::= root"],
+    ["yes", 'root ::= "yes', 'root ::= "yes" missing', 'start ::= "yes"', "root ::= root"],
 )
 def test_a_grammar_that_would_end_the_process_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="llama.cpp cannot read the grammar"):
+    with pytest.raises(ValueError, match="cannot read the grammar"):
         read_grammar(text)
