@@ -142,6 +142,7 @@ class Conversation:
         rate_hz: int,
         observers: list[BaseObserver] | None = None,
         when_ready: Callable[[], Awaitable[None]] | None = None,
+        when_trouble: Callable[[str], None] = lambda text: None,
     ) -> None:
         """Build the pipeline.
 
@@ -152,10 +153,12 @@ class Conversation:
             rate_hz: The rate of the sound that goes to the transport.
             observers: Are shown every frame.
             when_ready: Called when the pipeline runs.
+            when_trouble: Called with what went wrong once and does not end the conversation.
         """
         self._settings = settings
         self._rate_hz = rate_hz
         self._when_ready = when_ready
+        self._when_trouble = when_trouble
         self._fault: str | None = None
         self.worker = PipelineWorker(
             build_pipeline(transport, stages),
@@ -205,5 +208,9 @@ class Conversation:
 
     async def _failed(self, worker: PipelineWorker, frame: ErrorFrame) -> None:
         stage: Any = frame.processor
-        if stage is not None and not stage.is_usable:
+        if stage is None or stage.is_usable:
+            self._when_trouble(
+                f"Something went wrong, and the conversation goes on: {frame.error}."
+            )
+        elif self._fault is None:
             self._fault = f"The conversation cannot go on: {frame.error}."

@@ -104,6 +104,7 @@ class Questioner:
             rate_hz=ANSWER_RATE_HZ,
             observers=[self.turns],
             when_ready=ready,
+            when_trouble=when_note,
         )
         self._running = asyncio.create_task(self.conversation.run())
         try:

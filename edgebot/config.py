@@ -64,6 +64,7 @@ class TurnSettings(Section):
     hold_s: Annotated[float, Field(ge=0.0, le=10.0)]
     confidence: Share
     min_volume: Share
+    interrupt: bool
     end: Literal["pause", "smart"]
 
 
@@ -103,7 +104,7 @@ class ModelsSettings(Section):
 
 
 class LogSettings(Section):
-    level: Literal["debug", "info", "warning", "error"]
+    level: Literal["debug", "info", "warning", "error", "off"]
 
 
 class Settings(Section):

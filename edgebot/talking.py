@@ -58,6 +58,7 @@ async def talk(
         rate_hz=speaker.rate_hz,
         observers=[turns, states],
         when_ready=ready,
+        when_trouble=when_note,
     ).run()
 
 

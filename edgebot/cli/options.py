@@ -35,5 +35,6 @@ def settings_of(context: typer.Context) -> Settings:
     options = options_of(context)
     settings = load_settings(file=options.config, flags=options.assignments)
     logger.remove()
-    logger.add(sys.stderr, level=settings.log.level.upper(), format="{level}: {message}")
+    if settings.log.level != "off":
+        logger.add(sys.stderr, level=settings.log.level.upper(), format="{level}: {message}")
     return settings

@@ -9,6 +9,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
     LLMUserAggregatorParams,
 )
+from pipecat.turns.user_mute import AlwaysUserMuteStrategy
 from pipecat.turns.user_stop import (
     BaseUserTurnStopStrategy,
     SpeechTimeoutUserTurnStopStrategy,
@@ -43,6 +44,7 @@ def create(settings: Settings, context: LLMContext) -> LLMContextAggregatorPair:
                 )
             ),
             user_turn_strategies=UserTurnStrategies(stop=[end_of_turn(turn)]),
+            user_mute_strategies=[] if turn.interrupt else [AlwaysUserMuteStrategy()],
             # A cough is no question: the model is not asked when nothing was understood.
             empty_user_turn=None,
         ),
