@@ -149,7 +149,10 @@ class VoskSTTService(STTService):
 
     async def _decode(self) -> None:
         # The engine may come from a conversation that ended in the middle of a word.
-        await self._thread.run(self._engine.finish)
+        try:
+            await self._thread.run(self._engine.finish)
+        except Exception as error:
+            await self._give_up(error)
         heard = ""
         while True:
             audio, ended, taken = await self._next_audio()
@@ -162,12 +165,15 @@ class VoskSTTService(STTService):
                     heard = so_far
                     await self._push_interim(so_far)
             except Exception as error:
-                await self.push_error(
-                    f"the recognizer failed: {error}", error, force_treat_as_permanent=True
-                )
+                await self._give_up(error)
             finally:
                 for _ in range(taken):
                     self._queue.task_done()
+
+    async def _give_up(self, error: Exception) -> None:
+        await self.push_error(
+            f"the recognizer failed: {error}", error, force_treat_as_permanent=True
+        )
 
     async def _next_audio(self) -> tuple[bytes, bool, int]:
         """Return all sound that waits, whether the utterance ends with it, and the items taken."""
