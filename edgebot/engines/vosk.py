@@ -19,7 +19,10 @@ _WARM_UP_S = 0.5
 
 @dataclass(frozen=True)
 class Word:
-    """A word that was heard, when, and how sure the recognizer is of it (0.0 to 1.0)."""
+    """A word that was heard, how sure the recognizer is of it (0.0 to 1.0), and when it was spoken.
+
+    Times count from the first sound of the utterance.
+    """
 
     text: str
     start_s: float
@@ -55,9 +58,11 @@ class VoskEngine:
             raise BrokenModelError(
                 f"Vosk cannot load {path}: is it the folder of an unpacked Vosk model?"
             ) from None
-        self._grammar = json.dumps([*grammar, "[unk]"]) if grammar else None
+        # Vosk takes JSON's \u escapes for letters of the word, so there may be none.
+        words = json.dumps([*grammar, "[unk]"], ensure_ascii=False)
+        self._grammar = words if grammar else None
         self._recognizer = self._warm_recognizer()
-        self._heard_bytes = 0
+        self._heard_bytes = self._utterance_began_bytes = 0
 
     def _warm_recognizer(self) -> Any:
         options = (self._grammar,) if self._grammar else ()
@@ -85,23 +90,31 @@ class VoskEngine:
 
     def finish(self) -> Utterance:
         """End the utterance and return it whole; the next sound begins a new one."""
-        return parse_result(self._recognizer.FinalResult())
+        # The recognizer counts from the sound that warmed it.
+        began_s = _WARM_UP_S + self._utterance_began_bytes / (RATE_HZ * 2)
+        self._utterance_began_bytes = self._heard_bytes
+        return parse_result(self._recognizer.FinalResult(), began_s)
 
     def renew(self) -> None:
         """Replace the recognizer: it keeps memory for all that it has ever heard."""
         self._recognizer = None
         self._recognizer = self._warm_recognizer()
-        self._heard_bytes = 0
+        self._heard_bytes = self._utterance_began_bytes = 0
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)
 
 
-def parse_result(text: str) -> Utterance:
-    """Read a recognizer's JSON result."""
+def parse_result(text: str, began_s: float = 0.0) -> Utterance:
+    """Read a recognizer's JSON result.
+
+    Args:
+        text: From `FinalResult`.
+        began_s: When the utterance began, by the recognizer's own count.
+    """
     result = json.loads(text)
     words = tuple(
-        Word(word["word"], word["start"], word["end"], word["conf"])
+        Word(word["word"], word["start"] - began_s, word["end"] - began_s, word["conf"])
         for word in result.get("result", ())
     )
     return Utterance(str(result.get("text", "")), words)
