@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from pipecat.frames.frames import CancelFrame, EndFrame, Frame, StartFrame
+from pipecat.frames.frames import CancelFrame, EndFrame, Frame, ServiceMetadataFrame, StartFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
 PATIENCE_S = 5.0
+LOOK_EVERY_S = 0.01
 
 
 class Ear(FrameProcessor):
@@ -81,11 +83,12 @@ class Line:
         await self.worker.queue_frames(list(frames))
 
     async def until(self, is_true: Callable[[], object]) -> None:
-        """Wait until something holds; it is looked at whenever a frame comes out."""
+        """Wait until something holds; every frame that comes out is a reason to look."""
         async with asyncio.timeout(PATIENCE_S):
             while not is_true():
                 self._seen.clear()
-                await self._seen.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._seen.wait(), LOOK_EVERY_S)
 
     async def until_down(self, kind: type[Frame], count: int = 1) -> None:
         """Wait until so many frames of a kind have come out at the bottom."""
@@ -116,5 +119,6 @@ def of(frames: list[Frame], kind: type[Frame]) -> list[Any]:
 
 
 def kinds(frames: list[Frame]) -> list[type[Frame]]:
-    """Return the kinds of frames, without those that end a pipeline."""
-    return [type(frame) for frame in frames if not isinstance(frame, EndFrame | CancelFrame)]
+    """Return the kinds of frames, without those that begin and end every pipeline."""
+    every = EndFrame | CancelFrame | ServiceMetadataFrame
+    return [type(frame) for frame in frames if not isinstance(frame, every)]
