@@ -7,6 +7,7 @@ that is given, and modes and owners in the archive are ignored.
 
 from __future__ import annotations
 
+import errno
 import lzma
 import stat
 import tarfile
@@ -172,6 +173,7 @@ def _damage_named(archive: Path) -> Iterator[None]:
     ) as error:
         raise DownloadError(f"The archive {archive.name} is damaged: {error}.") from error
     except OSError as error:
-        if error.errno is None:  # gzip and bz2 raise it for damaged data
+        # Damaged data: gzip and bz2 raise the one, zipfile the other.
+        if error.errno in (None, errno.EINVAL):
             raise DownloadError(f"The archive {archive.name} is damaged: {error}.") from error
         raise
