@@ -25,7 +25,7 @@ bench: setup-dev ## Measure edgebot on this machine
 	@.venv/bin/python benchmarks/stages.py $(ARGS)
 	@.venv/bin/python benchmarks/sense.py
 
-clean: ## Remove what was built here; models and pip's cache stay
+clean: ## Remove what was built here; models and caches stay
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

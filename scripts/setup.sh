@@ -72,14 +72,14 @@ stop_pip() {
 }
 
 # Runs pip with its output in the log, and tells every 15 s what it is at.
-pip_install() {
+run_pip() {
     local status=0 begun=$SECONDS next=$((SECONDS + progress_every_s))
     trap stop_pip INT TERM HUP
     # In a session of its own, so that Ctrl-C ends the compilers that pip starts as well.
-    setsid "$venv/bin/python" -m pip install "$@" >>"$log" 2>&1 </dev/null &
+    setsid "$venv/bin/python" -m pip "$@" >>"$log" 2>&1 </dev/null &
     pip_pid=$!
     while kill -0 "$pip_pid" 2>/dev/null; do
-        sleep 0.2
+        sleep 0.1
         if ((SECONDS >= next)); then
             say "  $(clock $((SECONDS - begun))) $(phase)"
             next=$((SECONDS + progress_every_s))
@@ -100,8 +100,38 @@ prepare_build() {
     export TMPDIR="${TMPDIR:-$venv/tmp}"
     mkdir -p "$TMPDIR"
     export CMAKE_BUILD_PARALLEL_LEVEL="${CMAKE_BUILD_PARALLEL_LEVEL:-$(build_jobs)}"
+    user_cmake_args="${CMAKE_ARGS-}"
     local lean="-DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$root/scripts/llama-lean.cmake'"
-    export CMAKE_ARGS="$lean ${CMAKE_ARGS:-}"
+    export CMAKE_ARGS="$lean $user_cmake_args"
+}
+
+# All that decides how llama.cpp comes out: its version, the options, what the compiler makes of
+# this processor. pip's own cache looks at the version alone, and would hand a Pi 4 what a Pi 5
+# compiled.
+llama_key() {
+    {
+        grep '^llama-cpp-python==' constraints.txt
+        cat scripts/llama-lean.cmake
+        printf '%s\n' "${user_cmake_args-}" "$(uname -m)"
+        "${CC:-cc}" -march=native -dM -E -x c /dev/null 2>&1 || true
+    } | sha256sum | cut -c1-16
+}
+
+# Finds this processor's wheel of llama-cpp-python, or compiles it once for all checkouts.
+install_llama() {
+    local pin cache wheels made
+    pin="$(grep '^llama-cpp-python==' constraints.txt)"
+    cache="${XDG_CACHE_HOME:-${HOME:-$venv}/.cache}/edgebot/wheels"
+    mkdir -p "$cache" 2>/dev/null && [[ -w "$cache" ]] || cache="$venv/wheels"
+    wheels="$cache/$(llama_key)"
+    if ! compgen -G "$wheels/*.whl" >/dev/null; then
+        made="$wheels.new"
+        rm -rf "$made"
+        run_pip wheel --no-cache-dir --no-deps --wheel-dir "$made" "$pin"
+        rm -rf "$wheels"
+        mv "$made" "$wheels"
+    fi
+    run_pip install --no-deps --force-reinstall "$wheels"/*.whl
 }
 
 install_python_packages() {
@@ -123,8 +153,9 @@ install_python_packages() {
     prepare_build
     say "Installing Python packages (output in .venv/setup.log)"
     rm -f "$venv"/.installed*
-    pip_install --constraint constraints.txt --upgrade pip
-    pip_install --constraint constraints.txt --editable ".$extra"
+    run_pip install --constraint constraints.txt --upgrade pip
+    install_llama
+    run_pip install --constraint constraints.txt --editable ".$extra"
     rm -rf "$venv/tmp"
     # The larger set holds the smaller one.
     printf '%s' "$key" | tee "$venv/.installed" >"$venv/.installed$extra"

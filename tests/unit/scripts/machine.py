@@ -12,7 +12,8 @@ NOBODY = 65534
 
 # The commands of Debian that the scripts may use; all others are the machine's own fakes.
 PLAIN = (
-    *("awk", "bash", "cat", "chmod", "cp", "date", "dirname", "env", "grep", "kill", "mkdir"),
+    *("awk", "bash", "cat", "chmod", "cp", "cut", "date", "dirname", "env", "grep", "kill"),
+    *("mkdir", "mv", "uname"),
     *("mktemp", "nproc", "rm", "sed", "setsid", "sh", "sha256sum", "sleep", "tail", "tee", "touch"),
 )
 
@@ -41,6 +42,11 @@ SUDO = """#!/bin/sh
 echo "sudo $*" >> "$MACHINE/calls"
 """
 
+# A compiler tells what it makes of the processor.
+CC = """#!/bin/sh
+cat "$MACHINE/processor"
+"""
+
 # A Python whose virtual environments hold this same script.
 PYTHON = """#!/bin/sh
 case "$1 $2 $3" in
@@ -54,15 +60,18 @@ case "$1 $2 $3" in
         cp "$MACHINE/bin/python3" "$4/bin/python"
         cp "$MACHINE/edgebot" "$4/bin/edgebot"
         ;;
-    "-m pip install")
-        shift 3
-        echo "pip $*" >> "$MACHINE/calls"
+    "-m pip "*)
+        shift 2
+        echo "pip $*" | sed "s|$MACHINE/||; s|wheels/[0-9a-f]*|wheels/KEY|" >> "$MACHINE/calls"
         echo "jobs $CMAKE_BUILD_PARALLEL_LEVEL" >> "$MACHINE/jobs"
         echo "  Building wheel for llama-cpp-python (pyproject.toml): started"
         if test -e "$MACHINE/slow-pip"; then
             sleep 600 & echo $! > "$MACHINE/compiler"; wait
         fi
         ! test -e "$MACHINE/broken-pip" || { echo "error: no such compiler"; exit 1; }
+        case "$*" in
+            "wheel "*) mkdir -p "$5" && touch "$5/llama.whl" ;;
+        esac
         ;;
 esac
 """
@@ -100,6 +109,7 @@ class Machine:
             assert found, name
             (self.bin / name).symlink_to(found)
         for name, text in {
+            "cc": CC,
             "apt-cache": APT_CACHE,
             "apt-get": APT_GET,
             "dpkg": DPKG,
@@ -109,7 +119,9 @@ class Machine:
         }.items():
             self.program(self.bin / name, text)
         self.program(folder / "edgebot", EDGEBOT)
-        self.has(architecture="arm64", calls="", jobs="", models="")
+        self.has(
+            architecture="arm64", calls="", jobs="", models="", processor="#define __ARM_ARCH 8\n"
+        )
         self.system("debian", "12")
         self.has(installed="\n".join(self.packages("run", "build", "test")))
         folder.chmod(0o777)
@@ -146,6 +158,7 @@ class Machine:
 
     def environment(self, **variables: str) -> dict[str, str]:
         return {
+            "HOME": str(self.folder / "home"),
             "MACHINE": str(self.folder),
             "OS_RELEASE": str(self.folder / "os-release"),
             "PATH": str(self.bin),
