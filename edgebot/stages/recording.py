@@ -74,7 +74,9 @@ def read_recording(source: Path | BinaryIO, name: str) -> Recording:
         ) from None
     if not len(samples):
         raise AudioFileError(f"{name} is empty: it holds no sound.")
-    mono = np.nan_to_num(samples.mean(axis=1))
+    # A file of floats may hold numbers that are no sound.
+    np.clip(np.nan_to_num(samples, copy=False), -1, 1, out=samples)
+    mono = samples.mean(axis=1)
     if float(np.sqrt(np.mean(mono**2))) < SILENCE_RMS:
         raise AudioFileError(f"{name} is silent: it holds {len(mono) / rate_hz:.1f} s of nothing.")
     mono = soxr.resample(mono, rate_hz, RATE_HZ)
@@ -87,11 +89,13 @@ def write_wav(path: Path, audio: bytes, rate_hz: int) -> None:
     Raises:
         AudioFileError: The file cannot be written.
     """
+    file = io.BytesIO()
     samples = np.frombuffer(audio, dtype="<i2")
+    soundfile.write(file, samples, rate_hz, format="WAV", subtype="PCM_16")
     try:
-        soundfile.write(path, samples, rate_hz, format="WAV", subtype="PCM_16")
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise AudioFileError(f"{path} cannot be written: {error}.") from None
+        path.write_bytes(file.getvalue())
+    except OSError as error:
+        raise AudioFileError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 class RecordingTransport(BaseTransport):
