@@ -134,7 +134,12 @@ class LlamaEngine:
         )
 
     def warm(self, tokens: Sequence[int]) -> None:
-        """Evaluate a prompt so that what begins with it starts fast."""
+        """Evaluate a prompt so that what begins with it starts fast.
+
+        Raises:
+            ValueError: It is longer than the context.
+        """
+        self._check_size(tokens)
         self._flag[0] = b"\x00"
         self._align(tokens)
         self._evaluate(tokens[self._llama.n_tokens :])
@@ -174,6 +179,14 @@ class LlamaEngine:
                     yield piece
                 if count >= room:
                     return
+
+    def _check_size(self, tokens: Sequence[int]) -> None:
+        # llama.cpp would find out only after it has evaluated all that fits.
+        if len(tokens) >= self.context_tokens:
+            raise ValueError(
+                f"the prompt has {len(tokens)} tokens and the context room for "
+                f"{self.context_tokens}"
+            )
 
     def _evaluate(self, tokens: Sequence[int]) -> None:
         with self._ignoring_aborts():

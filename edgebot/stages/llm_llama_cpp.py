@@ -26,6 +26,7 @@ from pipecat.utils.types import NOT_GIVEN, NotGiven
 from edgebot.config import Settings
 from edgebot.engines.llama import LlamaEngine, Message, Sampling, Tool
 from edgebot.engines.thread import EngineThread
+from edgebot.errors import ConfigError
 from edgebot.models.installed import InstalledModel
 from edgebot.stages import tool_calls
 from edgebot.stages.spoken_text import after_sentences
@@ -125,9 +126,19 @@ class LlamaCppLLMService(LLMService):
         return len(self._render(await self._invocation(context)))
 
     async def warm(self, context: LLMContext) -> None:
-        """Evaluate the prompt of a conversation before anybody asks."""
+        """Evaluate the prompt of a conversation before anybody asks.
+
+        Raises:
+            ConfigError: It leaves no room for a question.
+        """
         invocation = await self._invocation(context)
         tokens = self._render(invocation, reply=False)
+        if len(tokens) >= self.prompt_budget:
+            raise ConfigError(
+                f"The prompt and the examples have {len(tokens)} tokens, and llm.context_tokens "
+                f"less llm.max_tokens leaves {self.prompt_budget}: shorten assistant.prompt, or "
+                "raise llm.context_tokens."
+            )
         await self._thread.run(lambda: self._engine.warm(tokens), stop=self._engine.abort)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
