@@ -155,8 +155,9 @@ class LlamaEngine:
             grammar: GBNF that the answer must follow.
 
         Raises:
-            ValueError: llama.cpp cannot read the grammar.
+            ValueError: The prompt is longer than the context, or llama.cpp cannot read the grammar.
         """
+        self._check_size(tokens)
         self._flag[0] = b"\x00"
         self._align(tokens)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
