@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from edgebot.engines.piper import PiperEngine
 from edgebot.models.installed import InstalledModel
 from tests.conftest import LLM, TTS
 
-CONTEXT_TOKENS = 2048
+CONTEXT_TOKENS = 1024
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,10 +32,38 @@ def log() -> Iterator[list[str]]:
     logger.remove(sink)
 
 
+class CountingLlama(LlamaEngine):
+    """The engine, and a list of how many tokens each step of its computation has evaluated.
+
+    Attributes:
+        steps: The sizes of the batches that were begun, in their order.
+        when_step: Called before each step, in the engine's thread.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.steps: list[int] = []
+        self.when_step: Callable[[], object] = lambda: None
+        decode = self._llama._ctx.decode
+
+        def counted(batch: Any) -> None:
+            self.steps.append(batch.n_tokens())
+            self.when_step()
+            decode(batch)
+
+        self._llama._ctx.decode = counted
+
+    def evaluated(self, work: Callable[[], object]) -> int:
+        """Return how many tokens a piece of work evaluates."""
+        before = len(self.steps)
+        work()
+        return sum(self.steps[before:])
+
+
 @pytest.fixture(scope="session")
-def llama(model: Callable[[str], InstalledModel]) -> LlamaEngine:
+def llama(model: Callable[[str], InstalledModel]) -> CountingLlama:
     """SmolLM2-135M, with whatever conversation the test before left in it."""
-    return LlamaEngine(model(LLM).path, context_tokens=CONTEXT_TOKENS)
+    return CountingLlama(model(LLM).path, context_tokens=CONTEXT_TOKENS)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,83 @@
+"""The real Moonshine, on what the project's own voice says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from moonshine_voice import Transcriber
+from pipecat.frames.frames import (
+    Frame,
+    InputAudioRawFrame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.services.moonshine.stt import MoonshineSTTSettings
+
+from edgebot.errors import BrokenModelError
+from edgebot.models.installed import InstalledModel
+from edgebot.stages.recording import RATE_HZ, read_recording
+from edgebot.stages.stt_moonshine import LocalMoonshineSTTService, load_transcriber
+from tests.conftest import STT, Spoken
+from tests.integration.conftest import noise
+from tests.integration.running import Running
+
+
+@pytest.fixture(scope="module")
+def transcriber(model: Callable[[str], InstalledModel]) -> Transcriber:
+    return load_transcriber(model(STT).path, "tiny")
+
+
+@pytest.fixture
+def service(transcriber: Transcriber) -> LocalMoonshineSTTService:
+    settings = MoonshineSTTSettings(model="tiny", language="en")
+    return LocalMoonshineSTTService(transcriber=transcriber, settings=settings)
+
+
+def utterance(audio: bytes) -> list[Frame]:
+    size = RATE_HZ // 10 * 2
+    sound = [
+        InputAudioRawFrame(audio[start : start + size], RATE_HZ, 1)
+        for start in range(0, len(audio), size)
+    ]
+    return [VADUserStartedSpeakingFrame(), *sound, VADUserStoppedSpeakingFrame()]
+
+
+async def test_spoken_sentences_are_heard(
+    service: LocalMoonshineSTTService, spoken: Spoken
+) -> None:
+    async with Running([service]) as line:
+        for text in ("What is the capital of France?", "Please turn on the kitchen light."):
+            audio = read_recording(spoken(text), text).audio
+            here = await line.send(*utterance(audio))
+            place = await line.tap.wait_for(TranscriptionFrame, after=here)
+            heard = line.tap.frames[place - 1]
+            assert isinstance(heard, TranscriptionFrame)
+            assert heard.finalized
+            words = set(text.lower().strip("?.").split())
+            assert words <= set(heard.text.lower().strip("?.").replace(",", "").split())
+
+
+async def test_silence_and_noise_are_no_error(
+    service: LocalMoonshineSTTService, spoken: Spoken, log: list[str]
+) -> None:
+    question = read_recording(spoken("What is the capital of France?"), "question").audio
+    async with Running([service]) as line:
+        await line.send(*utterance(bytes(RATE_HZ)), *utterance(noise(1.0)))
+        here = await line.send(*utterance(question))
+        await line.tap.until(
+            lambda: any("France" in frame.text for frame in line.tap.of(TranscriptionFrame, here))
+        )
+    assert log == []
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BrokenModelError, match="Moonshine cannot load"):
+        load_transcriber(tmp_path, "tiny")
+
+
+def test_an_unknown_architecture_is_refused(model: Callable[[str], InstalledModel]) -> None:
+    with pytest.raises(BrokenModelError, match="Moonshine cannot load"):
+        load_transcriber(model(STT).path, "enormous")
