@@ -24,6 +24,8 @@ from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
+from edgebot.errors import DeviceError
+
 RATE_HZ = 16_000
 # As much sound as may wait for the speaker: it covers a late event loop, and no more.
 AHEAD_S = 0.08
@@ -120,7 +122,11 @@ class DeviceInput(BaseInputTransport):
         def deliver(audio: bytes) -> None:
             self.create_task(self.push_audio_frame(InputAudioRawFrame(audio, RATE_HZ, 1)))
 
-        self._microphone = await asyncio.to_thread(self._open, when_audio)
+        try:
+            self._microphone = await asyncio.to_thread(self._open, when_audio)
+        except DeviceError as error:
+            await self.push_error(str(error).rstrip("."), error, force_treat_as_permanent=True)
+            return
         self._watch = self.create_task(self._watch_microphone())
 
     async def _watch_microphone(self) -> None:
@@ -163,24 +169,36 @@ class DeviceOutput(BaseOutputTransport):
         super().__init__(params)
         self._open = open_speaker
         self._speaker: Speaker | None = None
+        self._interruptions = 0
 
     async def start(self, frame: StartFrame) -> None:
         """Open the speaker."""
         await super().start(frame)
-        self._speaker = await asyncio.to_thread(self._open)
+        try:
+            self._speaker = await asyncio.to_thread(self._open)
+        except DeviceError as error:
+            await self.push_error(str(error).rstrip("."), error, force_treat_as_permanent=True)
+            return
         await self.set_transport_ready(frame)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Fall silent at an interruption before anything else happens."""
-        if isinstance(frame, InterruptionFrame) and self._speaker is not None:
-            self._speaker.clear()
+        self._fall_silent(frame)
         await super().process_frame(frame, direction)
+        # Until here Pipecat's own queue may have brought more of the old answer.
+        self._fall_silent(frame)
+
+    def _fall_silent(self, frame: Frame) -> None:
+        if isinstance(frame, InterruptionFrame) and self._speaker is not None:
+            self._interruptions += 1
+            self._speaker.clear()
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Hand a frame to the speaker as soon as there is room, which keeps real time."""
         speaker = self._speaker
         if speaker is None:
             return False
+        interruptions = self._interruptions
         while speaker.waiting_s > AHEAD_S:
             if speaker.silent_s > LOST_AFTER_S:
                 await self.push_error(
@@ -188,6 +206,8 @@ class DeviceOutput(BaseOutputTransport):
                 )
                 return False
             await asyncio.sleep(speaker.waiting_s - AHEAD_S / 2)
+            if frame.interruptible and self._interruptions != interruptions:
+                return False
         speaker.write(frame.audio)
         return True
 
