@@ -73,17 +73,20 @@ class TurnObserver(BaseObserver):
         self._clock = clock
         self._end_of_speech: float | None = None
         self.turn = Turn()
+        # What is said answers this one, even when the next one has begun with an interruption.
+        self._asked = self.turn
 
     def watch(self, user: LLMUserAggregator, assistant: LLMAssistantAggregator) -> None:
         """Listen to the two sides of the context."""
 
         async def heard(_: object, strategy: object, message: UserTurnStoppedMessage) -> None:
+            self._asked = self.turn
             self.turn.heard = message.content or ""
             self._when_heard(self.turn.heard)
 
         async def said(_: object, message: AssistantTurnStoppedMessage) -> None:
-            self.turn.said, self.turn.interrupted = message.content, message.interrupted
-            self._when_said(self.turn)
+            self._asked.said, self._asked.interrupted = message.content, message.interrupted
+            self._when_said(self._asked)
 
         user.add_event_handler("on_user_turn_stopped", heard)
         assistant.add_event_handler("on_assistant_turn_stopped", said)

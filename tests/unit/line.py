@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from pipecat.frames.frames import CancelFrame, EndFrame, Frame, ServiceMetadataFrame, StartFrame
+from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -36,7 +37,14 @@ class Ear(FrameProcessor):
 class Line:
     """Runs one stage; use it as `async with Line(stage) as line`."""
 
-    def __init__(self, stage: FrameProcessor, *, metrics: bool = False, **params: Any) -> None:
+    def __init__(
+        self,
+        stage: FrameProcessor,
+        *,
+        metrics: bool = False,
+        observers: Sequence[BaseObserver] = (),
+        **params: Any,
+    ) -> None:
         self.down: list[Frame] = []
         self.up: list[Frame] = []
         before = Ear(FrameDirection.UPSTREAM, lambda frame: self._keep(self.up, frame))
@@ -44,6 +52,7 @@ class Line:
         self.worker = PipelineWorker(
             Pipeline([before, stage, after]),
             params=PipelineParams(enable_metrics=metrics, enable_usage_metrics=metrics, **params),
+            observers=list(observers),
             enable_rtvi=False,
             idle_timeout_secs=None,
         )
