@@ -59,7 +59,8 @@ class PiperEngine:
         """Yield each sentence as 16-bit mono PCM at `rate_hz`, until `stop` is called."""
         self._session.resume()
         try:
-            for chunk in self._voice.synthesize(text, self._style):
+            # espeak-ng takes its text as a C string.
+            for chunk in self._voice.synthesize(text.replace("\0", " "), self._style):
                 if self._session.stopped:
                     return
                 yield chunk.audio_int16_bytes
