@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebot.engines.llama import common_prefix, longest_run, read_grammar
+from edgebot.engines.llama import LlamaEngine, common_prefix, longest_run, read_grammar
+from edgebot.errors import BrokenModelError
 
 TOKENS = st.lists(st.integers(0, 3), max_size=20)
 
@@ -82,3 +85,13 @@ def test_a_grammar_is_read() -> None:
 def test_a_grammar_that_would_end_the_process_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="cannot read the grammar"):
         read_grammar(text)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model", b"GGUF" + bytes(60)])
+def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "model.gguf"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BrokenModelError) as caught:
+        LlamaEngine(path, context_tokens=256)
+    assert str(caught.value).startswith(f"llama.cpp cannot load {path}: ")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from edgebot.engines.vosk import Utterance, Word, parse_result
+from edgebot.engines.vosk import Utterance, VoskEngine, Word, parse_result
+from edgebot.errors import BrokenModelError
 
 
 def test_words_with_times_and_confidences() -> None:
@@ -32,3 +34,11 @@ def test_words_with_times_and_confidences() -> None:
 )
 def test_a_result_may_lack_words(text: str, utterance: Utterance) -> None:
     assert parse_result(text) == utterance
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BrokenModelError) as caught:
+        VoskEngine(tmp_path)
+    assert str(caught.value) == (
+        f"Vosk cannot load {tmp_path}: is it the folder of an unpacked Vosk model?"
+    )
