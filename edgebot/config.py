@@ -49,7 +49,11 @@ class AssistantSettings(Section):
     @property
     def instruction(self) -> str:
         """The prompt with the assistant's name filled in."""
-        return self.prompt.replace("{name}", self.name).strip()
+        return self.named(self.prompt).strip()
+
+    def named(self, text: str) -> str:
+        """Fill the assistant's name in."""
+        return text.replace("{name}", self.name)
 
 
 class AudioSettings(Section):

@@ -13,6 +13,8 @@ from edgebot.cli.console import out
 from edgebot.cli.options import options_of, settings_of
 from edgebot.config import is_secret, layers, origins, validate
 
+_LONGEST_VALUE = 48
+
 
 def devices(
     context: typer.Context,
@@ -89,10 +91,15 @@ def config(
         return
     table = Table("setting", "value", "from", box=None)
     for origin in found:
-        value = json.dumps(shown(origin.key, origin.value), ensure_ascii=False)
+        value = shorten(json.dumps(shown(origin.key, origin.value), ensure_ascii=False))
         style = None if origin.layer == "default" else "bold"
         table.add_row(origin.key, value, origin.layer, style=style)
     out.print(table)
+
+
+def shorten(text: str) -> str:
+    """Keep a value on one line; `--json` has the whole."""
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
 
 
 def shown(key: str, value: object) -> object:

@@ -22,10 +22,10 @@ from edgebot.config import Settings, TurnSettings
 
 def new_context(settings: Settings) -> LLMContext:
     """Return a conversation that holds the examples only; the prompt is the language model's."""
-    context = LLMContext()
-    for exchange in settings.assistant.examples:
-        context.add_message({"role": "user", "content": exchange.user})
-        context.add_message({"role": "assistant", "content": exchange.assistant})
+    context, assistant = LLMContext(), settings.assistant
+    for exchange in assistant.examples:
+        context.add_message({"role": "user", "content": assistant.named(exchange.user)})
+        context.add_message({"role": "assistant", "content": assistant.named(exchange.assistant)})
     return context
 
 
