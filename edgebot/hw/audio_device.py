@@ -141,12 +141,13 @@ def _default(look_up: object) -> int | None:
 
 def _match(found: list[AudioDevice], kind: Kind, wanted: str | int) -> AudioDevice | None:
     text = str(wanted).strip().lower()
-    if text == "default":
+    if text in ("", "default"):
         return next((device for device in found if kind in device.is_default), None)
     tests = (
         lambda device: str(device.index) == text,
         lambda device: device.name.lower() == text,
-        lambda device: text in device.name.lower(),
+        # A number is an index, though digits are a part of many names.
+        lambda device: not text.isdecimal() and text in device.name.lower(),
     )
     return next((device for test in tests for device in found if test(device)), None)
 

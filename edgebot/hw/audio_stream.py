@@ -43,7 +43,8 @@ class AudioStream:
             except OSError as error:
                 self._library.terminate()
                 raise DeviceError(
-                    f"The audio device {device.name!r} cannot be opened: {error.strerror}."
+                    f"The audio device {device.name!r} cannot be opened: "
+                    f"{error.strerror or error.args[-1]}."
                 ) from None
 
     @property
