@@ -322,6 +322,7 @@ ANY_VALUE: dict[str, st.SearchStrategy[Any]] = {
     "turn.min_volume": st.floats(0, 1),
     "turn.interrupt": st.booleans(),
     "turn.end": st.sampled_from(["pause", "smart"]),
+    "turn.interrupt": st.booleans(),
     "stt.engine": WORDS,
     "stt.model": WORDS,
     "stt.grammar": st.lists(WORDS, max_size=3),
@@ -345,7 +346,7 @@ ANY_VALUE: dict[str, st.SearchStrategy[Any]] = {
     "tts.threads": st.integers(0, 256),
     "models.dir": st.from_regex(r"\A/[a-z]{1,9}\Z").map(Path),
     "models.set": st.sampled_from(["auto", "tiny", "small", "standard"]),
-    "log.level": st.sampled_from(["debug", "info", "warning", "error"]),
+    "log.level": st.sampled_from(["debug", "info", "warning", "error", "off"]),
 }
 ASSIGNMENTS = st.sampled_from(sorted(ANY_VALUE)).flatmap(
     lambda key: st.tuples(st.just(key), ANY_VALUE[key])
