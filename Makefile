@@ -3,7 +3,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench clean setup setup-dev
 
-EDGEBOT := .venv/bin/edgebot
 SCRIPTS := scripts/*.sh .ci/run
 
 help: ## Print this table
