@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 import edgebot
 from edgebot.cli import chat, converse, machine, speech
@@ -78,11 +79,6 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def escape(text: str) -> str:
-    """Keep square brackets in a text from being read as markup."""
-    return text.replace("[", r"\[")
 
 
 if __name__ == "__main__":

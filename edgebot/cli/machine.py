@@ -7,6 +7,7 @@ import os
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from edgebot.cli.console import out
@@ -57,7 +58,7 @@ def devices(
     for device in found:
         table.add_row(
             str(device.index),
-            device.name,
+            escape(device.name),
             mark(device.inputs, "microphone" in device.is_default),
             mark(device.outputs, "speaker" in device.is_default),
             f"{device.rate_hz} Hz",
@@ -93,7 +94,7 @@ def config(
     for origin in found:
         value = shorten(json.dumps(shown(origin.key, origin.value), ensure_ascii=False))
         style = None if origin.layer == "default" else "bold"
-        table.add_row(origin.key, value, origin.layer, style=style)
+        table.add_row(origin.key, escape(value), escape(origin.layer), style=style)
     out.print(table)
 
 
