@@ -5,6 +5,7 @@ llama.cpp's server, vLLM and others speak it. Words then leave this device, and 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -23,9 +24,17 @@ _PROBE_TIMEOUT_S = 5.0
 def notice(settings: Settings) -> str | None:
     """Return where words go, as a sentence, or None when the server is this machine."""
     host = urlsplit(settings.llm.server_url).hostname or ""
-    if host in ("localhost", "::1") or host.startswith("127."):
+    if host == "localhost" or is_loopback(host):
         return None
     return f"What you say is sent to the language model at {host}: words leave this device."
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine's own address; a name never is."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def load(settings: Settings, model: InstalledModel | None) -> Callable[[], OpenAILLMService]:
@@ -68,7 +77,8 @@ async def server_models(url: str, key: str) -> list[str]:
             return [model.id async for model in client.models.list()]
     except openai.AuthenticationError:
         raise ServerError(f"The server {url} refuses the key in llm.server_key.") from None
-    except (openai.OpenAIError, ValueError) as error:
+    # The client trusts that a list is a list.
+    except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
         raise ServerError(
             f"The language model's server {url} does not answer as one: {error} "
             'Start it, or correct llm.server_url, or set llm.engine = "llama_cpp".'
