@@ -16,11 +16,12 @@ build  cmake                configures llama.cpp
 build  ninja-build          builds llama.cpp
 build  python3-dev          headers of Python
 build  portaudio19-dev      headers of PortAudio
+test   espeak-ng            speaks Korean to Vosk
 test   git                  lists the checkout's own files
 test   iproute2             networks that the tests make for themselves
 test   libasound2-plugins   ALSA's way to PulseAudio
 test   pulseaudio           a sound server with a virtual microphone and speaker
-test   pulseaudio-utils     plays and records there
+test   espeak-ng pulseaudio-utils     plays and records there
 test   shellcheck           reads the shell scripts
 LIST
 }
