@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,8 @@ def remove_and_die(root: Path, step: int) -> None:
     Store(root).remove("voice")
 
 
-def install_for_ever(root: Path, turn: int) -> None:
+def install_for_ever(root: Path, turn: int, begun: Event) -> None:
+    begun.set()
     for _ in range(1_000_000):
         install(Store(root), (NEW, NEW, OLD, OLD)[turn % 4])
         turn += 1
@@ -140,9 +142,11 @@ def test_fifty_kills_at_any_moment(processes: ForkServerContext, root: Path) -> 
     longest_s = max(0.15, 5 * (time.monotonic() - begun))
     seen = []
     for turn in range(50):
-        child = processes.Process(target=install_for_ever, args=(root, turn))
+        at_work = processes.Event()
+        child = processes.Process(target=install_for_ever, args=(root, turn, at_work))
         child.start()
-        child.join(timeout=chance.uniform(0.01, longest_s))
+        assert at_work.wait(timeout=60)
+        child.join(timeout=chance.uniform(0.0, longest_s))
         child.kill()
         child.join()
         seen.append(what_is_there(root))
