@@ -21,7 +21,7 @@ test   git                  lists the checkout's own files
 test   iproute2             networks that the tests make for themselves
 test   libasound2-plugins   ALSA's way to PulseAudio
 test   pulseaudio           a sound server with a virtual microphone and speaker
-test   espeak-ng pulseaudio-utils     plays and records there
+test   pulseaudio-utils     plays and records there
 test   shellcheck           reads the shell scripts
 LIST
 }
