@@ -47,23 +47,26 @@ async def talk(
     turns.watch(stages.user, stages.assistant)
     states = StateObserver(when_state)
 
-    async def ready() -> None:
+    def ready() -> None:
         when_ready()
         states.ready()
 
     await Conversation(
         settings,
         stages,
-        device_transport(settings.audio, speaker, microphone),
+        device_transport(settings.audio, speaker, microphone, when_open=ready),
         rate_hz=speaker.rate_hz,
         observers=[turns, states],
-        when_ready=ready,
         when_trouble=when_note,
     ).run()
 
 
 def device_transport(
-    audio: AudioSettings, speaker: AudioDevice, microphone: AudioDevice | None = None
+    audio: AudioSettings,
+    speaker: AudioDevice,
+    microphone: AudioDevice | None = None,
+    *,
+    when_open: Callable[[], None] = lambda: None,
 ) -> DeviceTransport:
     """Return the transport for a speaker and, unless it is only to speak, a microphone."""
 
@@ -76,4 +79,5 @@ def device_transport(
         open_speaker=lambda: SpeakerStream(speaker, speaker.rate_hz),
         speaker_rate_hz=speaker.rate_hz,
         volume=audio.volume,
+        when_open=when_open,
     )

@@ -18,6 +18,8 @@ from edgebot.errors import DeviceError
 from edgebot.hw.audio_device import AudioDevice, quiet_stderr, silence_alsa
 
 PERIOD_S = 0.02
+# PortAudio may wait for ever for a device whose sound server died.
+CLOSE_S = 1.0
 # PortAudio may be used by one thread at a time, but for the callbacks.
 _PORT_AUDIO = threading.Lock()
 
@@ -62,8 +64,13 @@ class AudioStream:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Give the device back."""
-        with _PORT_AUDIO, quiet_stderr():
+        """Give the device back; one that does not answer any more is left behind."""
+        closing = threading.Thread(target=self._close, name="close audio", daemon=True)
+        closing.start()
+        closing.join(CLOSE_S)
+
+    def _close(self) -> None:
+        with _PORT_AUDIO:
             self._stream.close()
             self._library.terminate()
 

@@ -67,6 +67,7 @@ class DeviceTransport(BaseTransport):
         open_speaker: OpenSpeaker,
         speaker_rate_hz: int,
         volume: float = 1.0,
+        when_open: Callable[[], None] = lambda: None,
     ) -> None:
         """Name the devices.
 
@@ -76,6 +77,7 @@ class DeviceTransport(BaseTransport):
             open_speaker: Opens the speaker.
             speaker_rate_hz: The rate that the speaker plays at.
             volume: Of all that is played, 0.0 to 1.0.
+            when_open: Called once, when the speaker is open and the microphone has delivered sound.
         """
         super().__init__()
         params = TransportParams(
@@ -87,8 +89,15 @@ class DeviceTransport(BaseTransport):
             audio_out_end_silence_secs=0,
             audio_out_10ms_chunks=2,
         )
-        self._input = DeviceInput(params, open_microphone)
-        self._output = DeviceOutput(params, open_speaker)
+        self._when_open = when_open
+        self._closed_ends = 2 if open_microphone else 1
+        self._input = DeviceInput(params, open_microphone, self._opened)
+        self._output = DeviceOutput(params, open_speaker, self._opened)
+
+    def _opened(self) -> None:
+        self._closed_ends -= 1
+        if not self._closed_ends:
+            self._when_open()
 
     def input(self) -> FrameProcessor:
         """Return the microphone's stage."""
@@ -102,9 +111,16 @@ class DeviceTransport(BaseTransport):
 class DeviceInput(BaseInputTransport):
     """Sound from a microphone."""
 
-    def __init__(self, params: TransportParams, open_microphone: OpenMicrophone | None) -> None:
+    def __init__(
+        self,
+        params: TransportParams,
+        open_microphone: OpenMicrophone | None,
+        when_open: Callable[[], None],
+    ) -> None:
         super().__init__(params)
         self._open = open_microphone
+        self._when_open = when_open
+        self._is_open = False
         self._microphone: Microphone | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -120,6 +136,9 @@ class DeviceInput(BaseInputTransport):
             loop.call_soon_threadsafe(deliver, audio)
 
         def deliver(audio: bytes) -> None:
+            if not self._is_open:
+                self._is_open = True
+                self._when_open()
             self.create_task(self.push_audio_frame(InputAudioRawFrame(audio, RATE_HZ, 1)))
 
         try:
@@ -165,9 +184,12 @@ class DeviceInput(BaseInputTransport):
 class DeviceOutput(BaseOutputTransport):
     """Sound to a speaker."""
 
-    def __init__(self, params: TransportParams, open_speaker: OpenSpeaker) -> None:
+    def __init__(
+        self, params: TransportParams, open_speaker: OpenSpeaker, when_open: Callable[[], None]
+    ) -> None:
         super().__init__(params)
         self._open = open_speaker
+        self._when_open = when_open
         self._speaker: Speaker | None = None
         self._interruptions = 0
 
@@ -180,6 +202,7 @@ class DeviceOutput(BaseOutputTransport):
             await self.push_error(str(error).rstrip("."), error, force_treat_as_permanent=True)
             return
         await self.set_transport_ready(frame)
+        self._when_open()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Fall silent at an interruption before anything else happens."""
