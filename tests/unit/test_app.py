@@ -109,7 +109,10 @@ class Talk:
         self.ready.set()
 
     async def run(self) -> None:
-        await asyncio.wait_for(self.conversation.run(), PATIENCE_S)
+        running = asyncio.create_task(self.conversation.run())
+        done, _ = await asyncio.wait([running], timeout=PATIENCE_S)
+        assert done, "the conversation does not end"
+        await running
 
     async def from_ready_to_stop(self) -> bytes:
         """Run until it was ready and has been stopped; return what was put out."""

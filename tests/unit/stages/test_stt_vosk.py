@@ -129,11 +129,12 @@ async def test_what_was_said_while_nobody_spoke_is_not_heard(stage: VoskSTTServi
     assert of(list(down), TranscriptionFrame) == of(list(down), InterimTranscriptionFrame) == []
 
 
-async def test_words_appear_while_one_speaks(stage: VoskSTTService) -> None:
+async def test_words_appear_while_one_speaks(stage: VoskSTTService, engine: FakeRecognizer) -> None:
     async with Line(stage) as line:
         await line.send(VADUserStartedSpeakingFrame(), *sound("a"))
         await line.until_down(InterimTranscriptionFrame)
         await line.send(*sound(" "))
+        await line.until(lambda: "accept ' '" in engine.calls)
         await line.send(*sound("b"))
         await line.until_down(InterimTranscriptionFrame, 2)
         assert line.of(TranscriptionFrame) == []
