@@ -111,7 +111,9 @@ class Talk:
     async def run(self) -> None:
         running = asyncio.create_task(self.conversation.run())
         done, _ = await asyncio.wait([running], timeout=PATIENCE_S)
-        assert done, "the conversation does not end"
+        if not done:
+            await self.conversation.worker.cancel()
+            pytest.fail("the conversation does not end")
         await running
 
     async def from_ready_to_stop(self) -> bytes:
