@@ -1,0 +1,219 @@
+"""A person at the microphone: `edgebot run` as a process, heard at the speaker."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edgebot.stages.recording import write_wav
+from tests.conftest import Heard, Spoken, likeness
+from tests.e2e.harness import RATE_HZ, Ear, Program, VirtualSound, bare_environment
+
+READY_S = 90.0
+ANSWER_S = 30.0
+# A pause between two sentences is shorter.
+PAUSE_S = 1.2
+# The question, and what its answer holds.
+QUESTIONS = {
+    "What is the capital of France?": "Paris",
+    "How many days are there in a week?": "seven|7",
+    "What is the capital of Italy?": "Rome",
+}
+LONG = "Please tell me a long story about a king and his castle."
+
+
+@dataclass
+class Room:
+    """A running assistant, its microphone and its speaker."""
+
+    sound: VirtualSound
+    program: Program
+    microphone: Ear
+    speaker: Ear
+
+
+@pytest.fixture(scope="module")
+def room(command: list[str], sound: VirtualSound) -> Iterator[Room]:
+    """One assistant for all conversations of this module, with long answers allowed."""
+    long = ["--set", "llm.max_sentences=0", "--set", "llm.max_tokens=160"]
+    with (
+        Program([*command, *long, "run"], sound.environment) as program,
+        sound.hear("mic") as microphone,
+        sound.hear("spk") as speaker,
+    ):
+        program.wait_for("ready: speak", READY_S)
+        speaker.wait_for_silence(time.monotonic(), lasts_s=PAUSE_S, timeout_s=ANSWER_S)
+        yield Room(sound, program, microphone, speaker)
+
+
+def speak_and_listen(room: Room, wav: Path) -> tuple[float, bytes]:
+    """Ask, wait until the answer has been spoken, and return the delay in seconds and its sound."""
+    start = time.monotonic()
+    room.sound.play(wav)
+    asked = room.microphone.loud_times(start)[-1]
+    begun = room.speaker.wait_for_sound(asked, ANSWER_S)
+    ended = room.speaker.wait_for_silence(begun, lasts_s=PAUSE_S, timeout_s=60)
+    return begun - asked, room.speaker.sound(begun - 0.2, ended + 0.2)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_spoken_question_is_answered_aloud(
+    room: Room, spoken: Spoken, heard: Heard, tmp_path: Path, question: str
+) -> None:
+    asked = time.monotonic()
+    delay_s, sound = speak_and_listen(room, spoken(question))
+    ((_, said),) = room.program.find(r"^ *edgebot  (.*)", asked)
+    write_wav(tmp_path / "answer.wav", sound, RATE_HZ)
+    text = heard(tmp_path / "answer.wav")
+    print(f"{question} {text!r} {delay_s:.2f} s after the question's end")
+    assert re.search(QUESTIONS[question], said.group(1))
+    assert likeness(text, said.group(1)) > 0.75
+
+
+def test_speaking_into_an_answer_silences_it(room: Room, spoken: Spoken) -> None:
+    """From the first sound of a voice at the microphone to the last sound at the speaker."""
+    stops_s = []
+    for _ in range(2):
+        asked = time.monotonic()
+        room.sound.play(spoken(LONG))
+        begun = room.speaker.wait_for_sound(asked, ANSWER_S)
+        time.sleep(1.5)
+        interrupted = time.monotonic()
+        room.sound.play(spoken("Stop, please. What is the capital of France?"))
+        onset = room.microphone.wait_for_sound(interrupted, 5)
+        assert room.speaker.loud_times(onset - 1.0, onset), "the answer had ended already"
+        silence = room.speaker.wait_for_silence(onset, lasts_s=0.5, timeout_s=ANSWER_S)
+        stops_s.append(silence - onset)
+        assert silence > begun
+        room.program.wait_for(r"\(interrupted\)", 10, after=asked)
+        # The story does not go on: the next sound is the new answer.
+        match = room.program.wait_for(r"^ *edgebot  (.*Paris.*)", ANSWER_S, after=onset)
+        assert "interrupted" not in match.group(1)
+        room.speaker.wait_for_silence(time.monotonic(), lasts_s=PAUSE_S, timeout_s=60)
+    print(f"from speech to silence: {', '.join(f'{seconds:.2f}' for seconds in stops_s)} s")
+    # Detecting a voice takes 0.2 s; the rest is the sound on its way.
+    assert min(stops_s) < 1.0
+
+
+def test_it_prints_what_it_does_and_nothing_else(room: Room) -> None:
+    kinds = r"^( +you  .+| edgebot  .+|\((listening|hearing|thinking|speaking)\)|ready: speak\.)$"
+    assert [line for _, line in room.program.lines if not re.match(kinds, line)] == []
+
+
+def test_control_c_ends_it(command: list[str], sound: VirtualSound) -> None:
+    with Program([*command, "run"], sound.environment) as program:
+        program.wait_for("ready: speak", READY_S)
+        asked = time.monotonic()
+        assert program.end(signal.SIGINT) == 0
+        print(f"ended after {time.monotonic() - asked:.2f} s")
+        assert "Traceback" not in program.text
+
+
+def test_a_signal_ends_it_in_the_middle_of_a_word(
+    command: list[str], sound: VirtualSound, spoken: Spoken
+) -> None:
+    with Program([*command, "run"], sound.environment) as program, sound.hear("spk") as speaker:
+        program.wait_for("ready: speak", READY_S)
+        asked = time.monotonic()
+        sound.play(spoken(LONG))
+        speaker.wait_for_sound(asked + 0.5, ANSWER_S)
+        assert program.end(signal.SIGTERM) == 0
+        assert "Traceback" not in program.text
+
+
+@pytest.mark.parametrize("fault", [VirtualSound.stop, VirtualSound.freeze])
+def test_a_sound_server_that_is_lost_is_a_fault_in_one_sentence(
+    command: list[str], fault: Callable[[VirtualSound], None]
+) -> None:
+    with VirtualSound() as own, Program([*command, "run"], own.environment) as program:
+        program.wait_for("ready: speak", READY_S)
+        lost = time.monotonic()
+        fault(own)
+        assert program.wait(30) == 8
+        print(f"ended after {time.monotonic() - lost:.1f} s")
+        (line,) = (line for _, line in program.lines if line.startswith("edgebot:"))
+        assert re.search("the (microphone delivers|speaker takes) no more sound", line)
+        assert "Traceback" not in program.text
+
+
+def run(arguments: Sequence[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class TestDevices:
+    """What is said of the devices, and of their absence."""
+
+    @pytest.fixture
+    def nowhere(self, command: list[str], tmp_path: Path) -> dict[str, str]:
+        """An environment in which there is no sound device."""
+        environment = bare_environment(tmp_path)
+        listed = run([*command, "devices", "--json"], environment)
+        if json.loads(listed.stdout) != []:
+            pytest.skip("this machine has sound devices of its own")
+        return environment
+
+    def test_they_are_there(self, command: list[str], sound: VirtualSound) -> None:
+        done = run([*command, "devices", "--check"], sound.environment)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        listed = run([*command, "devices"], sound.environment)
+        assert "default" in listed.stdout
+        assert listed.stderr == ""
+
+    @pytest.mark.parametrize("verb", [["run"], ["devices", "--check"], ["say", "Hello."]])
+    def test_there_are_none(
+        self, command: list[str], nowhere: dict[str, str], verb: list[str]
+    ) -> None:
+        began = time.monotonic()
+        done = run([*command, *verb], nowhere)
+        print(done.stderr.strip(), f"({time.monotonic() - began:.1f} s)")
+        assert done.returncode == 6
+        assert done.stdout == ""
+        (line,) = done.stderr.splitlines()
+        assert line == "edgebot: There is no speaker: plug one in, or see `edgebot devices`."
+
+    def test_their_server_is_down(self, command: list[str]) -> None:
+        with VirtualSound() as own:
+            own.stop()
+            began = time.monotonic()
+            done = run([*command, "run"], own.environment)
+        print(done.stderr.strip(), f"({time.monotonic() - began:.1f} s)")
+        assert done.returncode == 6
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("edgebot: The")
+
+    def test_there_is_none_of_this_name(self, command: list[str], sound: VirtualSound) -> None:
+        for kind in ("microphone", "speaker"):
+            flags = ["--set", f"audio.{kind}=Jabra"]
+            done = run([*command, *flags, "run"], sound.environment)
+            assert done.returncode == 6
+            (line,) = done.stderr.splitlines()
+            assert f"There is no {kind} 'Jabra' (audio.{kind}). There are: " in line
+            assert "default" in line
+
+
+def test_a_text_is_heard_at_the_speaker(
+    command: list[str], sound: VirtualSound, heard: Heard, tmp_path: Path
+) -> None:
+    text = "Your tea is ready in the kitchen."
+    with sound.hear("spk") as speaker:
+        began = time.monotonic()
+        done = run([*command, "say", text], sound.environment)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        write_wav(tmp_path / "said.wav", speaker.sound(began), RATE_HZ)
+    assert likeness(heard(tmp_path / "said.wav"), text) > 0.8
