@@ -322,7 +322,6 @@ ANY_VALUE: dict[str, st.SearchStrategy[Any]] = {
     "turn.min_volume": st.floats(0, 1),
     "turn.interrupt": st.booleans(),
     "turn.end": st.sampled_from(["pause", "smart"]),
-    "turn.interrupt": st.booleans(),
     "stt.engine": WORDS,
     "stt.model": WORDS,
     "stt.grammar": st.lists(WORDS, max_size=3),
