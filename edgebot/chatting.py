@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from pipecat.frames.frames import Frame, LLMMessagesAppendFrame, LLMTextFrame
+from pipecat.frames.frames import ErrorFrame, Frame, LLMMessagesAppendFrame, LLMTextFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker, ProcessorUnusablePolicy
 from pipecat.processors.aggregators.llm_context import LLMContextMessage
@@ -46,6 +46,7 @@ class TextConversation:
         self._tap = tap
         self._answers: asyncio.Queue[str] = asyncio.Queue()
         self._running: asyncio.Task[None]
+        self._fault = "it ended"
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -75,7 +76,13 @@ class TextConversation:
         async def answered(_: object, message: AssistantTurnStoppedMessage) -> None:
             self._answers.put_nowait(message.content)
 
+        async def failed(_: object, frame: ErrorFrame) -> None:
+            self._fault = frame.error
+            if frame.processor is None or frame.processor.is_usable:
+                when_note(f"There is no answer: {frame.error}.")
+
         assistant.add_event_handler("on_assistant_turn_stopped", answered)
+        worker.add_event_handler("on_pipeline_error", failed)
         runner = WorkerRunner(handle_sigterm=True)
         await runner.add_workers(worker)
         self._running = asyncio.create_task(runner.run())
@@ -104,5 +111,5 @@ class TextConversation:
         await asyncio.wait([answer, self._running], return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             answer.cancel()
-            raise EngineError("The language model stopped working.")
+            raise EngineError(f"The conversation cannot go on: {self._fault}.")
         return answer.result()

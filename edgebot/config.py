@@ -175,10 +175,18 @@ def layers(
     if file is not None:
         found.append(read_layer(file))
     else:
-        found += [read_layer(path) for path in (MACHINE_FILE, user_file()) if path.is_file()]
+        found += [read_layer(path) for path in (MACHINE_FILE, user_file()) if is_there(path)]
     found += environment_layers(environment)
     found += [flag_layer(flag) for flag in flags]
     return found
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a file may be there: also where its folder may not be looked into."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
 
 
 def read_layer(path: Path) -> Layer:

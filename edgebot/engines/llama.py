@@ -42,8 +42,8 @@ class Sampling:
 class LlamaEngine:
     """A language model and the conversation that it has already evaluated.
 
-    Use it from one thread; only `abort` may be called from another. What is evaluated stays: a
-    prompt that grows at its end, or loses a part in its middle, costs only what is new.
+    Use it from one thread; only `render` and `abort` may be called from another. What is evaluated
+    stays: a prompt that grows at its end, or loses a part in its middle, costs only what is new.
     """
 
     def __init__(self, path: Path, *, context_tokens: int, threads: int = 0) -> None:
