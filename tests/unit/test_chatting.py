@@ -34,3 +34,11 @@ async def test_an_answer_without_words_does_not_hang(question: str) -> None:
             assert await conversation.ask(question) == ""
         # What was not answered is asked again with the next question.
         assert await conversation.ask("a") == f"You said\n{question}\na."
+
+
+async def test_a_failure_is_told() -> None:
+    notes: list[str] = []
+    async with TextConversation.start(SETTINGS, when_note=notes.append) as conversation:
+        await conversation.ask("break")
+    [note] = notes
+    assert note.startswith("There is no answer: ")
