@@ -69,7 +69,7 @@ class TurnSettings(Section):
     confidence: Share
     min_volume: Share
     interrupt: bool
-    end: Literal["pause", "smart"]
+    end: Literal["auto", "pause", "smart"]
 
 
 class SttSettings(Section):

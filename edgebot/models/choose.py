@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from edgebot.errors import ConfigError, MissingModelError
+from edgebot.machine import computes_fast, memory_bytes
 from edgebot.models.catalog import Catalog
 from edgebot.models.installed import InstalledModel, local_model
 from edgebot.models.model import Role
@@ -16,34 +16,16 @@ _TINY_BELOW_BYTES = 1_200_000_000
 _SMALL_BELOW_BYTES = 3_500_000_000
 
 
-def machine_memory_bytes() -> int:
-    """Return how much memory this machine has."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def is_fast(cpu_info: str) -> bool:
-    """Tell whether a processor computes quickly enough for the models of the standard set.
-
-    An ARM without the dot product instruction, such as a Raspberry Pi 4, writes slower with them
-    than one speaks.
-
-    Args:
-        cpu_info: What `/proc/cpuinfo` holds.
-    """
-    arm = [line for line in cpu_info.splitlines() if line.startswith("Features")]
-    return not arm or "asimddp" in arm[0].split()
-
-
-def choose_set(memory_bytes: int, *, fast: bool = True) -> str:
+def choose_set(size_bytes: int, *, fast: bool = True) -> str:
     """Return the name of the set that fits a machine.
 
     Args:
-        memory_bytes: How much memory it has.
-        fast: What `is_fast` says of its processor.
+        size_bytes: How much memory it has.
+        fast: What `edgebot.machine.is_fast` says of its processor.
     """
-    if memory_bytes < _TINY_BELOW_BYTES:
+    if size_bytes < _TINY_BELOW_BYTES:
         return "tiny"
-    return "standard" if fast and memory_bytes >= _SMALL_BELOW_BYTES else "small"
+    return "standard" if fast and size_bytes >= _SMALL_BELOW_BYTES else "small"
 
 
 def resolve_set(catalog: Catalog, model_set: str) -> str:
@@ -54,8 +36,7 @@ def resolve_set(catalog: Catalog, model_set: str) -> str:
     """
     name = model_set
     if model_set == AUTO:
-        cpu_info = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        name = choose_set(machine_memory_bytes(), fast=is_fast(cpu_info))
+        name = choose_set(memory_bytes(), fast=computes_fast())
     catalog.model_set(name)
     return name
 

@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"pipeline"},
     {"stages", "observe"},
     {"models", "hw", "engines"},
-    {"errors", "state", "config", "chimes"},
+    {"errors", "state", "config", "chimes", "machine"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # What a person need not wait for to read the help.

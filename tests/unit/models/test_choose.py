@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgebot.errors import ConfigError, MissingModelError
+from edgebot.machine import is_fast, memory_bytes
 from edgebot.models.catalog import Catalog
 from edgebot.models.choose import (
     choose,
     choose_set,
-    is_fast,
-    machine_memory_bytes,
     stand_in_note,
 )
 from edgebot.models.store import Store
@@ -58,7 +57,7 @@ def test_more_memory_never_means_a_smaller_set(a: int, b: int) -> None:
 
 
 def test_this_machine_has_a_set() -> None:
-    assert choose_set(machine_memory_bytes()) in CATALOG.sets
+    assert choose_set(memory_bytes()) in CATALOG.sets
 
 
 def test_the_first_of_the_set_wins(store: Store) -> None:

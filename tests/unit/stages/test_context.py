@@ -61,7 +61,7 @@ def test_speaking_into_an_answer_may_be_ignored(interrupt: str, muted: list[type
 
 
 def test_silence_ends_a_turn_after_the_hold() -> None:
-    strategy = end_of_turn(settings_of("turn.hold_s=0.7").turn)
+    strategy = end_of_turn(settings_of("turn.end=pause", "turn.hold_s=0.7").turn)
     assert isinstance(strategy, SpeechTimeoutUserTurnStopStrategy)
     assert strategy._user_speech_timeout == 0.7
 
@@ -69,3 +69,14 @@ def test_silence_ends_a_turn_after_the_hold() -> None:
 def test_a_small_model_may_judge_the_silence() -> None:
     strategy = end_of_turn(settings_of("turn.end=smart").turn)
     assert isinstance(strategy, TurnAnalyzerUserTurnStopStrategy)
+
+
+@pytest.mark.parametrize(
+    ("fast", "strategy"),
+    [(True, TurnAnalyzerUserTurnStopStrategy), (False, SpeechTimeoutUserTurnStopStrategy)],
+)
+def test_the_processor_decides_whether_it_does(
+    fast: bool, strategy: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgebot.stages.context.computes_fast", lambda: fast)
+    assert isinstance(end_of_turn(settings_of().turn), strategy)
