@@ -50,6 +50,10 @@ class FakeTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_returned)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        # Python 3.12 and later give the threads a time limit, which would pass at once here.
+        await super().shutdown_default_executor()
+
     def _thread_returned(self, future: Future[Any] | asyncio.Future[Any]) -> None:
         self.threads_at_work -= 1
 
