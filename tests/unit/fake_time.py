@@ -50,7 +50,7 @@ class FakeTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_returned)
         return future
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, *limits: float | None) -> None:
         # Python 3.12 and later give the threads a time limit, which would pass at once here.
         await super().shutdown_default_executor()
 
