@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from pipecat.frames.frames import EndFrame, ErrorFrame, OutputAudioRawFrame, TTSSpeakFrame
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker, ProcessorUnusablePolicy
-from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
@@ -26,6 +25,7 @@ from edgebot.models.store import Store
 from edgebot.pipeline import Stages, build_pipeline
 from edgebot.stages import context, context_window, spoken_text
 from edgebot.stages.engine import find_engine
+from edgebot.stages.read_ahead import ReadAhead, ReadsAhead
 
 # A big model on a slow card takes its time.
 START_TIMEOUT_S = 300.0
@@ -109,10 +109,11 @@ async def assemble(settings: Settings, engines: Engines) -> Stages:
     memory = context.new_context(settings)
     user, assistant = context.create(settings, memory)
     llm = engines.llm()
-    if isinstance(llm, Warmable):
+    if isinstance(llm, ReadsAhead):
         await llm.warm(memory)
     return Stages(
         stt=engines.stt(),
+        read_ahead=ReadAhead(llm=llm, context=memory),
         user=user,
         window=context_window.create(llm, memory, settings.llm.context_tokens),
         llm=llm,
@@ -121,13 +122,6 @@ async def assemble(settings: Settings, engines: Engines) -> Stages:
         assistant=assistant,
         context=memory,
     )
-
-
-@runtime_checkable
-class Warmable(Protocol):
-    """A language model that can read a prompt ahead of the question."""
-
-    async def warm(self, context: LLMContext) -> None: ...
 
 
 class Conversation:

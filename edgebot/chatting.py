@@ -17,10 +17,11 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
-from edgebot.app import START_TIMEOUT_S, Warmable, load_engine
+from edgebot.app import START_TIMEOUT_S, load_engine
 from edgebot.config import Settings
 from edgebot.errors import EngineError
 from edgebot.stages import context, context_window
+from edgebot.stages.read_ahead import ReadsAhead
 
 
 class TextTap(FrameProcessor):
@@ -59,7 +60,7 @@ class TextConversation:
             when_note(note)
         memory = context.new_context(settings)
         llm, tap = make_llm(), TextTap()
-        if isinstance(llm, Warmable):
+        if isinstance(llm, ReadsAhead):
             await llm.warm(memory)
         user, assistant = LLMContextAggregatorPair(memory)
         window = context_window.create(llm, memory, settings.llm.context_tokens)

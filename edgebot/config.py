@@ -69,7 +69,7 @@ class TurnSettings(Section):
     confidence: Share
     min_volume: Share
     interrupt: bool
-    end: Literal["auto", "pause", "smart"]
+    end: Literal["pause", "smart"]
 
 
 class SttSettings(Section):

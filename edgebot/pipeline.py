@@ -19,6 +19,7 @@ class Stages:
     """The stages between the microphone and the speaker, and the context that two of them share."""
 
     stt: FrameProcessor
+    read_ahead: FrameProcessor
     user: LLMUserAggregator
     window: FrameProcessor
     llm: FrameProcessor
@@ -34,6 +35,7 @@ def build_pipeline(transport: BaseTransport, stages: Stages) -> Pipeline:
         [
             transport.input(),  # sound in
             stages.stt,  # sound → words
+            stages.read_ahead,  # the language model reads them already
             stages.user,  # voice detection, whose turn it is; words → context
             stages.window,  # what no longer fits is dropped
             stages.llm,  # context → answer

@@ -18,7 +18,6 @@ from pipecat.turns.user_stop import (
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from edgebot.config import Settings, TurnSettings
-from edgebot.machine import computes_fast
 
 
 def new_context(settings: Settings) -> LLMContext:
@@ -54,7 +53,7 @@ def create(settings: Settings, context: LLMContext) -> LLMContextAggregatorPair:
 
 def end_of_turn(turn: TurnSettings) -> BaseUserTurnStopStrategy:
     """Return what decides that the user has finished."""
-    if turn.end == "smart" or (turn.end == "auto" and computes_fast()):
+    if turn.end == "smart":
         # Imported here because it brings a second model into memory.
         from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 

@@ -192,6 +192,8 @@ class DeviceOutput(BaseOutputTransport):
         self._when_open = when_open
         self._speaker: Speaker | None = None
         self._interruptions = 0
+        # Whether all that Pipecat may still hold came before the last interruption.
+        self._is_stale = False
 
     async def start(self, frame: StartFrame) -> None:
         """Open the speaker."""
@@ -206,6 +208,8 @@ class DeviceOutput(BaseOutputTransport):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Fall silent at an interruption before anything else happens."""
+        if isinstance(frame, OutputAudioRawFrame):
+            self._is_stale = False
         self._fall_silent(frame)
         await super().process_frame(frame, direction)
         # Until here Pipecat's own queue may have brought more of the old answer.
@@ -214,12 +218,14 @@ class DeviceOutput(BaseOutputTransport):
     def _fall_silent(self, frame: Frame) -> None:
         if isinstance(frame, InterruptionFrame) and self._speaker is not None:
             self._interruptions += 1
+            self._is_stale = True
             self._speaker.clear()
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Hand a frame to the speaker as soon as there is room, which keeps real time."""
         speaker = self._speaker
-        if speaker is None:
+        # Pipecat's queue forgets the old answer, but not a frame that it is just handing over.
+        if speaker is None or (frame.interruptible and self._is_stale):
             return False
         interruptions = self._interruptions
         while speaker.waiting_s > AHEAD_S:

@@ -88,6 +88,7 @@ class Talk:
         user, assistant = LLMContextAggregatorPair(context)
         stages = Stages(
             stt=self.ear,
+            read_ahead=IdentityFilter(),
             user=user,
             window=IdentityFilter(),
             llm=IdentityFilter(),
@@ -208,12 +209,13 @@ def test_the_sound_goes_one_way_through_the_house() -> None:
     transport = RecordingTransport(rate_hz=RATE_HZ)
     context = LLMContext()
     user, assistant = LLMContextAggregatorPair(context)
-    stt, window, llm, spoken, tts = (IdentityFilter() for _ in range(5))
-    stages = Stages(stt, user, window, llm, spoken, tts, assistant, context)
+    stt, ahead, window, llm, spoken, tts = (IdentityFilter() for _ in range(6))
+    stages = Stages(stt, ahead, user, window, llm, spoken, tts, assistant, context)
     pipeline = build_pipeline(transport, stages)
     assert pipeline.processors[1:-1] == [
         transport.input(),
         stt,
+        ahead,
         user,
         window,
         llm,

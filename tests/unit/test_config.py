@@ -202,7 +202,7 @@ def test_no_origin_holds_a_value() -> None:
         ),
         (
             "turn.end=smrt",
-            "turn.end cannot be 'smrt' (--set turn.end): it may be 'auto', 'pause', 'smart'. "
+            "turn.end cannot be 'smrt' (--set turn.end): it may be 'pause', 'smart'. "
             "Did you mean 'smart'?",
         ),
         (
@@ -321,7 +321,7 @@ ANY_VALUE: dict[str, st.SearchStrategy[Any]] = {
     "turn.confidence": st.floats(0, 1),
     "turn.min_volume": st.floats(0, 1),
     "turn.interrupt": st.booleans(),
-    "turn.end": st.sampled_from(["auto", "pause", "smart"]),
+    "turn.end": st.sampled_from(["pause", "smart"]),
     "stt.engine": WORDS,
     "stt.model": WORDS,
     "stt.grammar": st.lists(WORDS, max_size=3),

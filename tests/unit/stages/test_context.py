@@ -69,14 +69,3 @@ def test_silence_ends_a_turn_after_the_hold() -> None:
 def test_a_small_model_may_judge_the_silence() -> None:
     strategy = end_of_turn(settings_of("turn.end=smart").turn)
     assert isinstance(strategy, TurnAnalyzerUserTurnStopStrategy)
-
-
-@pytest.mark.parametrize(
-    ("fast", "strategy"),
-    [(True, TurnAnalyzerUserTurnStopStrategy), (False, SpeechTimeoutUserTurnStopStrategy)],
-)
-def test_the_processor_decides_whether_it_does(
-    fast: bool, strategy: type, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("edgebot.stages.context.computes_fast", lambda: fast)
-    assert isinstance(end_of_turn(settings_of().turn), strategy)
