@@ -33,12 +33,12 @@ from pipecat.processors.aggregators.llm_response_universal import LLMContextAggr
 from pipecat.services.llm_service import FunctionCallParams
 from pipecat.tests.utils import run_test
 
-from edgebot.app import Warmable
 from edgebot.engines.llama import Message, Sampling, Tool
 from edgebot.engines.thread import EngineThread
 from edgebot.stages import tool_calls
 from edgebot.stages.context_window import CountsTokens
 from edgebot.stages.llm_llama_cpp import LlamaCppLLMService, LlamaCppLLMSettings, alternate
+from edgebot.stages.read_ahead import ReadsAhead
 
 PROMPT = "You are kind."
 
@@ -251,7 +251,7 @@ async def test_warming_reads_the_prompt_without_the_opening_of_an_answer(
 ) -> None:
     engine = FakeGenerator()
     stage = service(engine, thread)
-    assert isinstance(stage, Warmable)
+    assert isinstance(stage, ReadsAhead)
     await stage.warm(LLMContext())
     assert engine.replies == [False]
     assert engine.warmed == [list(range(len(PROMPT)))]
