@@ -23,11 +23,13 @@ class Tap(FrameProcessor):
         super().__init__(enable_direct_mode=True)
         self.frames: list[Frame] = []
         self.came = asyncio.Event()
+        self.when_frame: Callable[[Frame], object] = lambda frame: None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         if direction is FrameDirection.DOWNSTREAM:
             self.frames.append(frame)
+            self.when_frame(frame)
             self.came.set()
         await self.push_frame(frame, direction)
 
