@@ -80,27 +80,32 @@ def test_a_spoken_question_is_answered_aloud(
 
 def test_speaking_into_an_answer_silences_it(room: Room, spoken: Spoken) -> None:
     """From the first sound of a voice at the microphone to the last sound at the speaker."""
-    stops_s = []
-    for _ in range(2):
+    # The smallest model does not always have much to say.
+    for wish in (LONG, "Explain to me step by step how bread is made.", "Tell me about the sea."):
         asked = time.monotonic()
-        room.sound.play(spoken(LONG))
+        room.sound.play(spoken(wish))
         begun = room.speaker.wait_for_sound(asked, ANSWER_S)
-        time.sleep(1.5)
+        time.sleep(1.0)
         interrupted = time.monotonic()
         room.sound.play(spoken("Stop, please. What is the capital of France?"))
         onset = room.microphone.wait_for_sound(interrupted, 5)
-        assert room.speaker.loud_times(onset - 1.0, onset), "the answer had ended already"
         silence = room.speaker.wait_for_silence(onset, lasts_s=0.5, timeout_s=ANSWER_S)
-        stops_s.append(silence - onset)
-        assert silence > begun
-        room.program.wait_for(r"\(interrupted\)", 10, after=asked)
-        # The story does not go on: the next sound is the new answer.
-        match = room.program.wait_for(r"^ *edgebot  (.*Paris.*)", ANSWER_S, after=onset)
-        assert "interrupted" not in match.group(1)
+        room.program.wait_for(r"^ *edgebot  (.*Paris.*)", ANSWER_S, after=onset)
+        was_speaking = bool(room.speaker.loud_times(onset, onset + 0.1))
         room.speaker.wait_for_silence(time.monotonic(), lasts_s=PAUSE_S, timeout_s=60)
-    print(f"from speech to silence: {', '.join(f'{seconds:.2f}' for seconds in stops_s)} s")
+        if was_speaking:
+            break
+    else:
+        pytest.fail("no answer was long enough to be interrupted")
+    print(f"from speech to silence: {silence - onset:.2f} s")
+    assert silence > begun
+    answers = [line for at, line in room.program.lines if at > asked and "edgebot  " in line]
+    assert "(interrupted)" in answers[0]
+    # The story does not go on: the next answer is the new question's.
+    assert "Paris" in answers[1]
+    assert "interrupted" not in answers[1]
     # Detecting a voice takes 0.2 s; the rest is the sound on its way.
-    assert min(stops_s) < 1.0
+    assert silence - onset < 1.0
 
 
 def test_it_prints_what_it_does_and_nothing_else(room: Room) -> None:
