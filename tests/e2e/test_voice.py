@@ -24,7 +24,7 @@ PAUSE_S = 1.2
 # The question, and what its answer holds.
 QUESTIONS = {
     "What is the capital of France?": "Paris",
-    "How many days are there in a week?": "seven|7",
+    "How many legs does a spider have?": "eight|8",
     "What is the capital of Italy?": "Rome",
 }
 LONG = "Please tell me a long story about a king and his castle."
@@ -75,7 +75,7 @@ def test_a_spoken_question_is_answered_aloud(
     text = heard(tmp_path / "answer.wav")
     print(f"{question} {text!r} {delay_s:.2f} s after the question's end")
     assert re.search(QUESTIONS[question], said.group(1))
-    assert likeness(text, said.group(1)) > 0.6
+    assert likeness(text, said.group(1)) > 0.5
 
 
 def test_speaking_into_an_answer_silences_it(room: Room, spoken: Spoken) -> None:

@@ -147,7 +147,8 @@ class Talk:
         await self.say(text)
         while True:
             asked, message = await asyncio.wait_for(self._answers.get(), PATIENCE_S)
-            if asked.endswith(text) and not message.interrupted:
+            # The turn before may end only now: with nothing, when it was interrupted early.
+            if asked.endswith(text) and message.content and not message.interrupted:
                 return message.content
 
     async def __aenter__(self) -> Self:
