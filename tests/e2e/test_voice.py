@@ -72,7 +72,7 @@ def test_a_spoken_question_is_answered_aloud(
     for _ in range(3):
         asked = time.monotonic()
         delay_s, sound = speak_and_listen(room, spoken(question))
-        said = room.program.find(r"^ *edgebot  (.*)", asked)[-1][1].group(1)
+        said = [match.group(1) for _, match in room.program.find(r"^ *edgebot  (.*)", asked)][-1]
         write_wav(tmp_path / "answer.wav", sound, RATE_HZ)
         text = heard(tmp_path / "answer.wav")
         print(f"{question} {text!r} {delay_s:.2f} s after the question's end")
