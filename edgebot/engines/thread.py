@@ -58,8 +58,7 @@ class EngineThread:
                 yield item
         except BaseException:
             closed.set()
-            if not future.cancel() and stop is not None:
-                stop()
+            _stop(future, stop)
             raise
         finally:
             if not future.cancelled():
@@ -75,12 +74,16 @@ class EngineThread:
         try:
             return await asyncio.shield(wrapped)
         except asyncio.CancelledError:
-            # What has not begun never does; there is nothing to stop.
-            if not future.cancel() and stop is not None:
-                stop()
+            _stop(future, stop)
             while not future.done():
                 try:
                     await asyncio.wait([wrapped])
                 except asyncio.CancelledError:
                     continue
             raise
+
+
+def _stop(future: Future[Any], stop: Callable[[], None] | None) -> None:
+    """End a call: one that waits never begins, and one that has ended stops nobody else's."""
+    if not future.cancel() and not future.done() and stop is not None:
+        stop()
