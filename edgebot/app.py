@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipecat.frames.frames import EndFrame, ErrorFrame, OutputAudioRawFrame, TTSSpeakFrame
+from pipecat.frames.frames import EndFrame, ErrorFrame, TTSSpeakFrame
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker, ProcessorUnusablePolicy
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
-from edgebot.chimes import chime
 from edgebot.config import Settings
 from edgebot.errors import EngineError
+from edgebot.frames import ChimeFrame
 from edgebot.models.catalog import Catalog
 from edgebot.models.choose import choose, stand_in_note
 from edgebot.models.installed import InstalledModel, check
@@ -112,9 +112,12 @@ async def assemble(settings: Settings, engines: Engines) -> Stages:
     if isinstance(llm, ReadsAhead):
         await llm.warm(memory)
     return Stages(
+        echo=None,
+        wake=None,
         stt=engines.stt(),
         read_ahead=ReadAhead(llm=llm, context=memory),
         user=user,
+        commands=None,
         window=context_window.create(llm, memory, settings.llm.context_tokens),
         llm=llm,
         spoken_text=spoken_text.create(settings),
@@ -194,9 +197,8 @@ class Conversation:
         assistant = self._settings.assistant
         if assistant.greeting:
             await worker.queue_frame(TTSSpeakFrame(assistant.greeting))
-        elif assistant.chime:
-            tone = chime("ready", self._rate_hz)
-            await worker.queue_frame(OutputAudioRawFrame(tone, self._rate_hz, 1))
+        else:
+            await worker.queue_frame(ChimeFrame("ready"))
         if self._when_ready is not None:
             await self._when_ready()
 

@@ -86,7 +86,7 @@ class Questioner:
         """Load the engines and run the pipeline until the block ends."""
         self = cls()
         # An answer's recording holds the answer and nothing else.
-        assistant = settings.assistant.model_copy(update={"greeting": "", "chime": False})
+        assistant = settings.assistant.model_copy(update={"greeting": ""})
         settings = settings.model_copy(update={"assistant": assistant})
         engines = await load_engines(settings)
         for note in engines.notes:

@@ -26,6 +26,9 @@ ENVIRONMENT_PREFIX = "EDGEBOT_"
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(ge=0.05, le=10.0)]
+# A GPIO line by its Broadcom number; 0, which belongs to the board's own EEPROM, is none.
+Pin = Annotated[int, Field(ge=0, le=27)]
+ChimeName = Literal["ready", "woken", "heard", "cancelled", "muted", "fault"]
 
 
 class Section(BaseModel):
@@ -42,7 +45,6 @@ class Exchange(Section):
 class AssistantSettings(Section):
     name: Annotated[str, Field(min_length=1)]
     greeting: str
-    chime: bool
     prompt: Annotated[str, Field(min_length=1)]
     examples: tuple[Exchange, ...]
 
@@ -60,6 +62,49 @@ class AudioSettings(Section):
     microphone: str | int
     speaker: str | int
     volume: Share
+
+
+class ChimesSettings(Section):
+    volume: Share
+    play: tuple[ChimeName, ...]
+
+
+class WakeSettings(Section):
+    mode: Literal["word", "button", "always"]
+    engine: Literal["microwakeword", "openwakeword"]
+    words: tuple[str, ...]
+    sensitivity: Share
+    follow_up_s: Annotated[float, Field(ge=0.0, le=120.0)]
+    pre_roll_s: Annotated[float, Field(ge=0.0, le=3.0)]
+
+
+class EchoSettings(Section):
+    cancel: Literal["auto", "on", "off"]
+    guard: bool
+    noise_suppression: bool
+    gain_control: bool
+
+
+class PanelSettings(Section):
+    gpio: Literal["auto", "off", "lgpio", "mock"]
+    talk_pin: Pin
+    hold_s: Annotated[float, Field(ge=0.1, le=2.0)]
+    long_hold_s: Annotated[float, Field(ge=2.0, le=30.0)]
+    long_hold: Literal["nothing", "mute", "shutdown"]
+    mute_pin: Pin
+    mute_kind: Literal["button", "switch"]
+    volume_up_pin: Pin
+    volume_down_pin: Pin
+    encoder_pins: tuple[Pin, ...]
+
+
+class LightSettings(Section):
+    kind: Literal["none", "led", "three", "rgb", "apa102", "ws2812"]
+    pins: tuple[Pin, ...]
+    count: Annotated[int, Field(ge=1, le=64)]
+    brightness: Share
+    night: Annotated[str, Field(pattern=r"^(|\d\d:\d\d-\d\d:\d\d)$")]
+    night_brightness: Share
 
 
 class TurnSettings(Section):
@@ -115,8 +160,14 @@ class Settings(Section):
     """Everything that can be set. Units are in the names; `defaults.toml` explains each key."""
 
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+    board: str
     assistant: AssistantSettings
     audio: AudioSettings
+    wake: WakeSettings
+    echo: EchoSettings
+    chimes: ChimesSettings
+    panel: PanelSettings
+    light: LightSettings
     turn: TurnSettings
     stt: SttSettings
     llm: LlmSettings
@@ -170,15 +221,37 @@ def layers(
     *, file: Path | None, flags: Sequence[str], environment: Mapping[str, str]
 ) -> list[Layer]:
     """Return the layers in rising order of precedence."""
-    defaults = resources.files("edgebot").joinpath("defaults.toml").read_text(encoding="utf-8")
-    found = [Layer("default", tomllib.loads(defaults))]
     if file is not None:
-        found.append(read_layer(file))
+        found = [read_layer(file)]
     else:
-        found += [read_layer(path) for path in (MACHINE_FILE, user_file()) if is_there(path)]
+        found = [read_layer(path) for path in (MACHINE_FILE, user_file()) if is_there(path)]
     found += environment_layers(environment)
     found += [flag_layer(flag) for flag in flags]
-    return found
+    boards = [layer.values["board"] for layer in found if layer.values.get("board")]
+    return [default_layer(), *map(board_layer, boards[-1:]), *found]
+
+
+def default_layer() -> Layer:
+    """Return edgebot's own values."""
+    defaults = resources.files("edgebot").joinpath("defaults.toml").read_text(encoding="utf-8")
+    return Layer("default", tomllib.loads(defaults))
+
+
+def known_boards() -> list[str]:
+    """Return the names that `board` may have."""
+    folder = resources.files("edgebot").joinpath("boards")
+    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir())
+
+
+def board_layer(name: object) -> Layer:
+    """Return the settings that a board brings."""
+    if name not in known_boards():
+        near = difflib.get_close_matches(str(name), known_boards(), n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        choices = ", ".join(map(repr, known_boards()))
+        raise ConfigError(f"There is no board {name!r}: it may be {choices}.{hint}")
+    text = resources.files("edgebot").joinpath("boards", f"{name}.toml").read_text(encoding="utf-8")
+    return Layer(f"board {name}", tomllib.loads(text))
 
 
 def is_there(path: Path) -> bool:

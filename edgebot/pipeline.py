@@ -16,11 +16,17 @@ from pipecat.transports.base_transport import BaseTransport
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages between the microphone and the speaker, and the context that two of them share."""
+    """The stages between the microphone and the speaker, and the context that two of them share.
 
+    None is a stage that a conversation does without.
+    """
+
+    echo: FrameProcessor | None
+    wake: FrameProcessor | None
     stt: FrameProcessor
     read_ahead: FrameProcessor
     user: LLMUserAggregator
+    commands: FrameProcessor | None
     window: FrameProcessor
     llm: FrameProcessor
     spoken_text: FrameProcessor
@@ -31,17 +37,19 @@ class Stages:
 
 def build_pipeline(transport: BaseTransport, stages: Stages) -> Pipeline:
     """Join the stages between a transport's two ends."""
-    return Pipeline(
-        [
-            transport.input(),  # sound in
-            stages.stt,  # sound → words
-            stages.read_ahead,  # the language model reads them already
-            stages.user,  # voice detection, whose turn it is; words → context
-            stages.window,  # what no longer fits is dropped
-            stages.llm,  # context → answer
-            stages.spoken_text,  # answer → clauses
-            stages.tts,  # clauses → sound
-            transport.output(),  # sound out
-            stages.assistant,  # what was really spoken → context
-        ]
-    )
+    way = [
+        transport.input(),  # sound in
+        stages.echo,  # its own voice is taken out
+        stages.wake,  # asleep, nothing passes
+        stages.stt,  # sound → words
+        stages.read_ahead,  # the language model reads them already
+        stages.user,  # voice detection, whose turn it is; words → context
+        stages.commands,  # "stop" needs no language model
+        stages.window,  # what no longer fits is dropped
+        stages.llm,  # context → answer
+        stages.spoken_text,  # answer → clauses
+        stages.tts,  # clauses → sound
+        transport.output(),  # sound out
+        stages.assistant,  # what was really spoken → context
+    ]
+    return Pipeline([stage for stage in way if stage is not None])

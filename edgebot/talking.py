@@ -12,7 +12,7 @@ from edgebot.hw.audio_stream import MicrophoneStream, SpeakerStream
 from edgebot.observe.state import StateObserver
 from edgebot.observe.turns import Turn, TurnObserver
 from edgebot.stages.device import DeviceTransport
-from edgebot.state import AssistantState
+from edgebot.state import Facts
 
 
 async def talk(
@@ -20,7 +20,7 @@ async def talk(
     *,
     when_note: Callable[[str], None],
     when_ready: Callable[[], None],
-    when_state: Callable[[AssistantState], None],
+    when_state: Callable[[Facts], None],
     when_heard: Callable[[str], None],
     when_said: Callable[[Turn], None],
 ) -> None:

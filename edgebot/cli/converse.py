@@ -16,7 +16,7 @@ from edgebot.cli.options import settings_of
 if TYPE_CHECKING:
     from edgebot.asking import Answer
     from edgebot.observe.turns import Turn
-    from edgebot.state import AssistantState
+    from edgebot.state import Facts
 
 # Questions for a machine without a microphone.
 EXAMPLE_QUESTIONS = (
@@ -166,12 +166,13 @@ class Screen:
         if self._status:
             self._status.start()
 
-    def state(self, state: AssistantState) -> None:
-        """Show what it is doing."""
+    def state(self, facts: Facts) -> None:
+        """Show what it is doing, or what is wrong."""
+        told = f"{facts.state}: {facts.fault}" if facts.fault else str(facts.state)
         if self._status:
-            self._status.update(str(state))
+            self._status.update(told)
         else:
-            out.print(f"({state})", style="dim")
+            out.print(f"({told})", style="dim", markup=False)
 
     def heard(self, text: str) -> None:
         """Show what it understood."""

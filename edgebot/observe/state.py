@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
@@ -12,34 +13,31 @@ from pipecat.frames.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
-from edgebot.state import AssistantState
+from edgebot.frames import FaultFrame, MuteFrame, SleepFrame, WakeFrame
+from edgebot.state import Facts
 
 
 class StateObserver(BaseObserver):
     """Derives the assistant's state from what passes through the pipeline."""
 
-    def __init__(self, when_changed: Callable[[AssistantState], None]) -> None:
+    def __init__(self, when_changed: Callable[[Facts], None], *, awake: bool = True) -> None:
         """Name who is told of each change.
 
         Args:
-            when_changed: Called with the new state.
+            when_changed: Called when the state or its fault has changed.
+            awake: Whether it listens from the start.
         """
         super().__init__(observe_every_push=False)
         self._when_changed = when_changed
-        self._speaking = False
-        self._thinking = False
         self._has_text = False
-        self._hearing = False
-        self.state = AssistantState.STARTING
+        self.facts = Facts(awake=awake)
 
     def ready(self) -> None:
-        """Leave `STARTING`: the pipeline runs."""
-        self._show()
+        """Leave `STARTING`: the pipeline runs, or it is known why it does not."""
+        self._know(started=True)
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Take note of a frame."""
@@ -48,35 +46,33 @@ class StateObserver(BaseObserver):
     def note(self, frame: Frame) -> None:
         """Take note of a frame."""
         match frame:
-            case UserStartedSpeakingFrame():
-                self._hearing = True
-            case UserStoppedSpeakingFrame():
-                self._hearing = False
+            case WakeFrame():
+                self._know(awake=True)
+            case SleepFrame():
+                self._know(awake=False, thinking=False)
+            case MuteFrame():
+                self._know(muted=frame.muted)
+            case FaultFrame(is_over=True):
+                self._know(faults=self.facts.faults - {frame.fault})
+            case FaultFrame():
+                self._know(faults=self.facts.faults | {frame.fault})
             case LLMFullResponseStartFrame():
-                self._thinking, self._has_text = True, False
+                self._has_text = False
+                # What it says of itself while it sleeps is no answer.
+                self._know(thinking=self.facts.awake and self.facts.started)
             case LLMTextFrame():
                 self._has_text = True
             case BotStartedSpeakingFrame():
-                self._speaking, self._thinking = True, False
+                self._know(speaking=True, thinking=False)
             case BotStoppedSpeakingFrame():
-                self._speaking = False
+                self._know(speaking=False)
             case LLMFullResponseEndFrame():
                 # With text, it thinks until the voice begins.
-                self._thinking = self._thinking and self._has_text
+                self._know(thinking=self.facts.thinking and self._has_text)
             case InterruptionFrame():
-                self._thinking = False
-            case _:
-                return
-        self._show()
+                self._know(thinking=False)
 
-    def _show(self) -> None:
-        state = AssistantState.LISTENING
-        if self._hearing:
-            state = AssistantState.HEARING
-        elif self._speaking:
-            state = AssistantState.SPEAKING
-        elif self._thinking:
-            state = AssistantState.THINKING
-        if state is not self.state:
-            self.state = state
-            self._when_changed(state)
+    def _know(self, **news: object) -> None:
+        before, self.facts = self.facts, replace(self.facts, **news)  # type: ignore[arg-type]
+        if (before.state, before.fault) != (self.facts.state, self.facts.fault):
+            self._when_changed(self.facts)

@@ -114,7 +114,7 @@ def test_speaking_into_an_answer_silences_it(room: Room, spoken: Spoken) -> None
 
 
 def test_it_prints_what_it_does_and_nothing_else(room: Room) -> None:
-    kinds = r"^( +you  .+| edgebot  .+|\((listening|hearing|thinking|speaking)\)|ready: speak\.)$"
+    kinds = r"^( +you  .+| edgebot  .+|\((listening|thinking|speaking)\)|ready: speak\.)$"
     assert [line for _, line in room.program.lines if not re.match(kinds, line)] == []
 
 

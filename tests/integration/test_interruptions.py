@@ -92,7 +92,7 @@ def assert_silent_until_answered(turn: list[Event], kinds: tuple[type, ...]) -> 
 async def test_two_hundred_interruptions(
     make_settings: Callable[..., Settings], log: list[str]
 ) -> None:
-    settings = make_settings("turn.hold_s=0.0", "assistant.chime=false", "llm.max_sentences=4")
+    settings = make_settings("turn.hold_s=0.0", "llm.max_sentences=4")
     stages = await assemble(settings, await load_engines(settings))
     rng = random.Random(11)
     async with Talk(settings, stages) as talk:

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,12 @@ class Talk:
         context = LLMContext()
         user, assistant = LLMContextAggregatorPair(context)
         stages = Stages(
+            echo=None,
+            wake=None,
             stt=self.ear,
             read_ahead=IdentityFilter(),
             user=user,
+            commands=None,
             window=IdentityFilter(),
             llm=IdentityFilter(),
             spoken_text=IdentityFilter(),
@@ -135,21 +139,14 @@ async def test_it_greets() -> None:
     assert talk.voice.texts == ["Hello."]
 
 
-async def test_it_chimes_where_it_does_not_greet() -> None:
+async def test_where_it_does_not_greet_nothing_is_spoken() -> None:
     talk = Talk()
-    spoken = await talk.from_ready_to_stop()
-    tone = chime("ready", RATE_HZ)
-    assert spoken[: len(tone)] == tone
-    assert spoken[len(tone) :].strip(b"\0") == b""
+    assert await talk.from_ready_to_stop() == b""
     assert talk.voice.texts == []
 
 
-async def test_it_may_begin_in_silence() -> None:
-    assert await Talk("assistant.chime=false").from_ready_to_stop() == b""
-
-
 async def test_stopping_speaks_what_is_queued() -> None:
-    talk = Talk("assistant.chime=false")
+    talk = Talk()
     running = asyncio.create_task(talk.run())
     await asyncio.wait_for(talk.ready.wait(), PATIENCE_S)
     await talk.conversation.worker.queue_frames([TTSSpeakFrame("One."), TTSSpeakFrame("Two.")])
@@ -191,7 +188,7 @@ async def test_the_first_fault_is_the_one_that_is_told() -> None:
 
 
 async def test_a_stage_that_stumbles_is_told_of_and_the_conversation_goes_on() -> None:
-    talk = Talk("assistant.chime=false")
+    talk = Talk()
     running = asyncio.create_task(talk.run())
     await asyncio.wait_for(talk.ready.wait(), PATIENCE_S)
     await talk.ear.stumble("a word was lost")
@@ -209,14 +206,21 @@ def test_the_sound_goes_one_way_through_the_house() -> None:
     transport = RecordingTransport(rate_hz=RATE_HZ)
     context = LLMContext()
     user, assistant = LLMContextAggregatorPair(context)
-    stt, ahead, window, llm, spoken, tts = (IdentityFilter() for _ in range(6))
-    stages = Stages(stt, ahead, user, window, llm, spoken, tts, assistant, context)
+    echo, wake, stt, ahead, commands, window, llm, spoken, tts = (
+        IdentityFilter() for _ in range(9)
+    )
+    stages = Stages(
+        echo, wake, stt, ahead, user, commands, window, llm, spoken, tts, assistant, context
+    )
     pipeline = build_pipeline(transport, stages)
-    assert pipeline.processors[1:-1] == [
+    way = [
         transport.input(),
+        echo,
+        wake,
         stt,
         ahead,
         user,
+        commands,
         window,
         llm,
         spoken,
@@ -224,6 +228,10 @@ def test_the_sound_goes_one_way_through_the_house() -> None:
         transport.output(),
         assistant,
     ]
+    assert pipeline.processors[1:-1] == way
+    bare = replace(stages, echo=None, wake=None, commands=None)
+    shorter = build_pipeline(transport, bare).processors[1:-1]
+    assert shorter == [stage for stage in way if stage not in (echo, wake, commands)]
 
 
 class WarmModel(IdentityFilter):

@@ -22,6 +22,7 @@ FLOORS: list[set[str]] = [
     {"app"},
     {"pipeline"},
     {"stages", "observe"},
+    {"frames"},
     {"models", "hw", "engines"},
     {"errors", "state", "config", "chimes", "machine"},
 ]

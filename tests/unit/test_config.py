@@ -20,6 +20,7 @@ from edgebot.config import (
     Settings,
     environment_layers,
     flag_layer,
+    known_boards,
     known_keys,
     layers,
     leaves,
@@ -305,9 +306,9 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
 ANY_VALUE: dict[str, st.SearchStrategy[Any]] = {
     "language": st.from_regex(r"\A[a-z]{2,3}\Z"),
+    "board": st.sampled_from(["", *known_boards()]),
     "assistant.name": WORDS.filter(bool),
     "assistant.greeting": WORDS,
-    "assistant.chime": st.booleans(),
     "assistant.prompt": WORDS.filter(bool),
     "assistant.examples": st.lists(
         st.fixed_dictionaries({"user": WORDS, "assistant": WORDS}), max_size=2
@@ -315,6 +316,34 @@ ANY_VALUE: dict[str, st.SearchStrategy[Any]] = {
     "audio.microphone": WORDS | st.integers(0, 99),
     "audio.speaker": WORDS | st.integers(0, 99),
     "audio.volume": st.floats(0, 1),
+    "wake.mode": st.sampled_from(["word", "button", "always"]),
+    "wake.engine": st.sampled_from(["microwakeword", "openwakeword"]),
+    "wake.words": st.lists(WORDS, max_size=3),
+    "wake.sensitivity": st.floats(0, 1),
+    "wake.follow_up_s": st.floats(0, 120),
+    "wake.pre_roll_s": st.floats(0, 3),
+    "echo.cancel": st.sampled_from(["auto", "on", "off"]),
+    "echo.guard": st.booleans(),
+    "echo.noise_suppression": st.booleans(),
+    "echo.gain_control": st.booleans(),
+    "chimes.volume": st.floats(0, 1),
+    "chimes.play": st.lists(st.sampled_from(["ready", "woken", "heard", "fault"]), max_size=3),
+    "panel.gpio": st.sampled_from(["auto", "off", "lgpio", "mock"]),
+    "panel.talk_pin": st.integers(0, 27),
+    "panel.hold_s": st.floats(0.1, 2),
+    "panel.long_hold_s": st.floats(2, 30),
+    "panel.long_hold": st.sampled_from(["nothing", "mute", "shutdown"]),
+    "panel.mute_pin": st.integers(0, 27),
+    "panel.mute_kind": st.sampled_from(["button", "switch"]),
+    "panel.volume_up_pin": st.integers(0, 27),
+    "panel.volume_down_pin": st.integers(0, 27),
+    "panel.encoder_pins": st.lists(st.integers(0, 27), max_size=2),
+    "light.kind": st.sampled_from(["none", "led", "three", "rgb", "apa102", "ws2812"]),
+    "light.pins": st.lists(st.integers(0, 27), max_size=3),
+    "light.count": st.integers(1, 64),
+    "light.brightness": st.floats(0, 1),
+    "light.night": st.sampled_from(["", "22:00-07:00"]),
+    "light.night_brightness": st.floats(0, 1),
     "turn.start_s": st.floats(0.05, 10),
     "turn.stop_s": st.floats(0.05, 10),
     "turn.hold_s": st.floats(0, 10),
@@ -426,7 +455,7 @@ def test_many_assignments_do_not_disturb_each_other(
     values = {key: data.draw(ANY_VALUE[key]) for key in keys}
     assume(not any("\x7f" in toml(value) for value in values.values()))
     found = load(*(f"{key}={toml(value)}" for key, value in values.items()))
-    untouched = load()
+    untouched = load(f"board={values.get('board', '')}")
     for key in known_keys():
         expected = values[key] if key in values else plain(value_of(untouched, key))
         assert plain(value_of(found, key)) == expected

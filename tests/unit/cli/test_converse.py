@@ -9,7 +9,7 @@ import pytest
 from edgebot.cli.converse import Screen, make_folder, note, show_turn
 from edgebot.errors import AudioFileError
 from edgebot.observe.turns import Turn
-from edgebot.state import AssistantState
+from edgebot.state import Facts, Fault
 
 
 def test_a_turn_is_shown_with_its_times(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,7 +24,8 @@ def test_a_turn_is_shown_with_its_times(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_screen_tells_what_happens(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen()
-    screen.state(AssistantState.HEARING)
+    screen.state(Facts(started=True, awake=True))
+    screen.state(Facts(started=True, faults=frozenset({Fault.SPEAKER})))
     screen.heard("What?")
     screen.heard("")
     screen.said(Turn("What?", "It is."))
@@ -32,7 +33,8 @@ def test_the_screen_tells_what_happens(capsys: pytest.CaptureFixture[str]) -> No
     screen.said(Turn("What?", ""))
     screen.close()
     assert capsys.readouterr().out.splitlines() == [
-        "(hearing)",
+        "(listening)",
+        "(fault: speaker)",
         "     you  What?",
         "     you  (nothing understood)",
         " edgebot  It is.",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -18,41 +22,43 @@ from pipecat.frames.frames import (
 from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.tests.utils import run_test
 
+from edgebot.frames import FaultFrame, MuteFrame, SleepFrame, WakeFrame
 from edgebot.observe.state import StateObserver
-from edgebot.state import AssistantState
+from edgebot.state import ALLOWED, AssistantState, Facts, Fault
 
-FRAMES: dict[str, type[Frame]] = {
-    "user": UserStartedSpeakingFrame,
-    "/user": UserStoppedSpeakingFrame,
-    "llm": LLMFullResponseStartFrame,
-    "/llm": LLMFullResponseEndFrame,
-    "bot": BotStartedSpeakingFrame,
-    "/bot": BotStoppedSpeakingFrame,
-    "interruption": InterruptionFrame,
+FRAMES: dict[str, Frame] = {
+    "user": UserStartedSpeakingFrame(),
+    "/user": UserStoppedSpeakingFrame(),
+    "llm": LLMFullResponseStartFrame(),
+    "text": LLMTextFrame("a"),
+    "/llm": LLMFullResponseEndFrame(),
+    "bot": BotStartedSpeakingFrame(),
+    "/bot": BotStoppedSpeakingFrame(),
+    "interruption": InterruptionFrame(),
+    "wake": WakeFrame(),
+    "sleep": SleepFrame(),
+    "mute": MuteFrame(True),
+    "/mute": MuteFrame(False),
+    "lost": FaultFrame(Fault.MICROPHONE),
+    "found": FaultFrame(Fault.MICROPHONE, is_over=True),
 }
 
 
 def frame(name: str) -> Frame:
-    return LLMTextFrame("a") if name == "text" else FRAMES[name]()
+    return FRAMES[name]
 
 
 @pytest.mark.parametrize(
     ("frames", "states"),
     [
         ("", "listening"),
-        # A turn
-        (
-            "user /user llm text /llm bot /bot",
-            "listening hearing listening thinking speaking listening",
-        ),
+        # A turn; who is heard is still listened to.
+        ("user /user llm text /llm bot /bot", "listening thinking speaking listening"),
         # The voice begins before the answer is complete.
-        (
-            "user /user llm text bot text /llm /bot",
-            "listening hearing listening thinking speaking listening",
-        ),
+        ("user /user llm text bot text /llm /bot", "listening thinking speaking listening"),
         # Nothing was understood, or there is nothing to say.
-        ("user /user", "listening hearing listening"),
-        ("user /user llm /llm", "listening hearing listening thinking listening"),
+        ("user /user", "listening"),
+        ("user /user llm /llm", "listening thinking listening"),
         # A function is called: an answer without words, then one with.
         (
             "llm /llm llm text /llm bot /bot",
@@ -60,57 +66,82 @@ def frame(name: str) -> Frame:
         ),
         # The greeting
         ("bot /bot", "listening speaking listening"),
-        # Between two sentences that are apart it thinks on.
-        ("llm text bot /bot", "listening thinking speaking listening"),
         # Interruptions: while it speaks, while it thinks
         (
             "llm text bot user interruption /bot /user llm text /llm bot /bot",
-            "listening thinking speaking hearing listening thinking speaking listening",
+            "listening thinking speaking listening thinking speaking listening",
         ),
+        ("llm text /llm interruption user /user", "listening thinking listening"),
+        # Sleep and waking
         (
-            "llm text /llm interruption user /user",
-            "listening thinking listening hearing listening",
+            "sleep wake llm text bot /bot sleep",
+            "listening asleep listening thinking speaking listening asleep",
         ),
-        ("llm user interruption /llm /user", "listening thinking hearing listening"),
-        # Who speaks into its voice is heard; it goes on if that was no interruption.
-        ("bot user /user /bot", "listening speaking hearing speaking listening"),
+        ("llm text sleep", "listening thinking asleep"),
+        # A timer rings in its sleep.
+        ("sleep bot /bot", "listening asleep speaking asleep"),
+        # Muted is shown whatever else happens.
+        ("mute bot /bot lost /mute found", "listening muted fault listening"),
+        # A fault is shown above what it does, and tells its cause.
+        ("lost wake bot /bot found", "listening fault listening"),
         # The same again changes nothing.
-        ("user user /user /user", "listening hearing listening"),
+        ("user user sleep sleep wake wake", "listening asleep listening"),
     ],
 )
 def test_states(frames: str, states: str) -> None:
-    seen: list[str] = []
+    seen: list[Facts] = []
     observer = StateObserver(seen.append)
     observer.ready()
     for name in frames.split():
         observer.note(frame(name))
-    assert seen == states.split()
-    assert observer.state == seen[-1]
+    assert [str(facts.state) for facts in seen] == states.split()
+    assert observer.facts == seen[-1] or observer.facts.state == seen[-1].state
 
 
 def test_it_is_starting_until_it_is_ready() -> None:
-    seen: list[AssistantState] = []
+    seen: list[Facts] = []
     observer = StateObserver(seen.append)
-    assert observer.state is AssistantState.STARTING
     observer.note(TextFrame("hello"))
-    assert observer.state is AssistantState.STARTING
+    assert observer.facts.state is AssistantState.STARTING
     observer.ready()
-    assert seen == [AssistantState.LISTENING]
+    assert [facts.state for facts in seen] == [AssistantState.LISTENING]
 
 
-def test_a_state_reads_as_a_word() -> None:
-    assert [str(state) for state in AssistantState] == [
-        "starting",
-        "listening",
-        "hearing",
-        "thinking",
-        "speaking",
-    ]
+def test_it_may_begin_asleep() -> None:
+    observer = StateObserver(lambda facts: None, awake=False)
+    observer.ready()
+    assert observer.facts.state is AssistantState.ASLEEP
+
+
+def test_the_gravest_fault_is_told_and_a_change_of_fault_is_news() -> None:
+    seen: list[Fault | None] = []
+    observer = StateObserver(lambda facts: seen.append(facts.fault))
+    observer.ready()
+    observer.note(FaultFrame(Fault.SPEAKER))
+    observer.note(FaultFrame(Fault.MICROPHONE))
+    observer.note(FaultFrame(Fault.MICROPHONE, is_over=True))
+    observer.note(FaultFrame(Fault.SPEAKER, is_over=True))
+    assert seen == [None, Fault.SPEAKER, Fault.MICROPHONE, Fault.SPEAKER, None]
+
+
+@given(st.lists(st.sampled_from([*FRAMES, "ready"]), max_size=60), st.booleans())
+def test_whatever_comes_only_allowed_transitions_are_told(names: list[str], awake: bool) -> None:
+    told = [AssistantState.STARTING]
+    observer = StateObserver(lambda facts: told.append(facts.state), awake=awake)
+    for name in names:
+        if name == "ready":
+            observer.ready()
+        else:
+            observer.note(frame(name))
+    for before, after in itertools.pairwise(told):
+        # A fault may change its cause.
+        assert after in ALLOWED[before] or before is after is AssistantState.FAULT
+    assert told[-1] is observer.facts.state
 
 
 async def test_it_sees_what_passes_through_a_pipeline() -> None:
     seen: list[AssistantState] = []
-    observer = StateObserver(seen.append)
+    observer = StateObserver(lambda facts: seen.append(facts.state))
     observer.ready()
     frames = [LLMFullResponseStartFrame(), LLMTextFrame("a"), LLMFullResponseEndFrame()]
     await run_test(IdentityFilter(), frames_to_send=frames, observers=[observer])
