@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from edgebot.errors import ConfigError
 
@@ -33,6 +41,17 @@ ChimeName = Literal["ready", "woken", "heard", "cancelled", "muted", "fault"]
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_by_chance(cls, value: Any, info: ValidationInfo) -> Any:
+        # Pydantic would take true for 1.
+        if (
+            isinstance(value, bool)
+            and cls.model_fields[str(info.field_name)].annotation is not bool
+        ):
+            raise PydanticCustomError("bool", "Neither true nor false is possible here")
+        return value
 
 
 class Exchange(Section):
@@ -396,9 +415,12 @@ def wrong_value(key: str, layer: str, fault: Mapping[str, Any]) -> str:
     """Say why a value is refused, with the nearest right one where there is a list of them."""
     field = known_keys().get(key)
     choices = [c for c in get_args(field.annotation) if isinstance(c, str)] if field else []
-    value = "what it is set to" if is_secret(key) else repr(fault["input"])
+    given = fault["input"]
+    value = str(given).lower() if isinstance(given, bool) else repr(given)
+    if is_secret(key):
+        value = "what it is set to"
     if fault["type"] == "literal_error" and choices:
-        near = difflib.get_close_matches(str(fault["input"]), choices, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(str(given), choices, n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         reason = f"it may be {', '.join(map(repr, choices))}"
         return f"{key} cannot be {value} ({layer}): {reason}.{hint}"

@@ -138,6 +138,12 @@ def test_a_flag_may_have_spaces_and_equals_signs_in_its_value() -> None:
     assert layer == Layer("--set llm.server_url", {"llm": {"server_url": "http://pi/?a=b"}})
 
 
+@pytest.mark.parametrize("key", ["llm.threads", "audio.volume", "audio.microphone"])
+def test_true_is_no_number_and_no_device(key: str) -> None:
+    told = f"{key} cannot be true (--set {key}): neither true nor false is possible here."
+    assert refused(f"{key}=true") == told
+
+
 def test_the_prompt_holds_the_name() -> None:
     assert load("assistant.name=Ada").assistant.instruction.endswith("named Ada.")
     assert load("assistant.name=A", "assistant.prompt= {name}{x} ").assistant.instruction == "A{x}"
