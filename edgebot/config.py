@@ -46,10 +46,8 @@ class Section(BaseModel):
     @classmethod
     def _no_number_by_chance(cls, value: Any, info: ValidationInfo) -> Any:
         # Pydantic would take true for 1.
-        if (
-            isinstance(value, bool)
-            and cls.model_fields[str(info.field_name)].annotation is not bool
-        ):
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and wanted is not bool:
             raise PydanticCustomError("bool", "Neither true nor false is possible here")
         return value
 
