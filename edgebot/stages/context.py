@@ -10,6 +10,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMUserAggregatorParams,
 )
 from pipecat.turns.user_mute import AlwaysUserMuteStrategy
+from pipecat.turns.user_start import BaseUserTurnStartStrategy
 from pipecat.turns.user_stop import (
     BaseUserTurnStopStrategy,
     SpeechTimeoutUserTurnStopStrategy,
@@ -29,8 +30,16 @@ def new_context(settings: Settings) -> LLMContext:
     return context
 
 
-def create(settings: Settings, context: LLMContext) -> LLMContextAggregatorPair:
-    """Return the two sides of the context: the user's with the voice detector, the assistant's."""
+def create(
+    settings: Settings, context: LLMContext, *, guard: BaseUserTurnStartStrategy | None = None
+) -> LLMContextAggregatorPair:
+    """Return the two sides of the context: the user's with the voice detector, the assistant's.
+
+    Args:
+        settings: Its section `turn`.
+        context: From `new_context`.
+        guard: Judges which voice starts a turn (`interruption.create`); None takes every one.
+    """
     turn = settings.turn
     return LLMContextAggregatorPair(
         context,
@@ -43,7 +52,9 @@ def create(settings: Settings, context: LLMContext) -> LLMContextAggregatorPair:
                     min_volume=turn.min_volume,
                 )
             ),
-            user_turn_strategies=UserTurnStrategies(stop=[end_of_turn(turn)]),
+            user_turn_strategies=UserTurnStrategies(
+                start=[guard] if guard else None, stop=[end_of_turn(turn)]
+            ),
             user_mute_strategies=[] if turn.interrupt else [AlwaysUserMuteStrategy()],
             # A cough is no question: the model is not asked when nothing was understood.
             empty_user_turn=None,
