@@ -63,6 +63,12 @@ class DeviceBusyError(DeviceError):
     """Another program holds the microphone or the speaker."""
 
 
+class PinError(EdgebotError):
+    """A button's or a light's pin cannot be used."""
+
+    exit_code = 9
+
+
 class ServerError(EdgebotError):
     """The language model's server does not answer."""
 
@@ -73,3 +79,21 @@ class EngineError(EdgebotError):
     """An engine stopped working in the middle of a conversation."""
 
     exit_code = 8
+
+
+class UnwellError(EdgebotError):
+    """`edgebot doctor` found that something is at fault."""
+
+    exit_code = 10
+
+
+class NotRunningError(EdgebotError):
+    """edgebot does not run as a service here."""
+
+    exit_code = 10
+
+
+class MemoryLimitError(EdgebotError):
+    """The process kept too much memory; the service starts it again."""
+
+    exit_code = 11
