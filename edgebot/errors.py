@@ -84,7 +84,7 @@ class EngineError(EdgebotError):
 class UnwellError(EdgebotError):
     """`edgebot doctor` found that something is at fault."""
 
-    exit_code = 10
+    exit_code = 12
 
 
 class NotRunningError(EdgebotError):

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 import edgebot
-from edgebot.cli import chat, converse, machine, speech
+from edgebot.cli import chat, converse, doctor, machine, speech
 from edgebot.cli.console import err, out
 from edgebot.cli.models import models_app
 from edgebot.cli.options import Options
@@ -29,6 +29,7 @@ app.command()(converse.demo)
 app.command()(chat.chat)
 app.command()(speech.say)
 app.command()(speech.listen)
+app.command()(doctor.doctor)
 app.command()(machine.devices)
 app.command()(machine.config)
 app.add_typer(models_app, name="models")

@@ -18,7 +18,7 @@ ROOT = Path(edgebot.__file__).parent
 FLOORS: list[set[str]] = [
     {"__main__"},
     {"cli"},
-    {"talking", "asking", "chatting", "speaking", "listening"},
+    {"talking", "asking", "chatting", "speaking", "listening", "doctor"},
     {"app"},
     {"pipeline"},
     {"stages", "observe"},

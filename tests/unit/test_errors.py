@@ -24,7 +24,7 @@ EXIT_CODES = {
     "DeviceBusyError": 6,
     "ServerError": 7,
     "EngineError": 8,
-    "UnwellError": 10,
+    "UnwellError": 12,
     "PinError": 9,
 }
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]

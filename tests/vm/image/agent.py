@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Run the commands that come in through a serial line, and tell what they print.
 
-One JSON object a line. In: {"id": 1, "command": "..."} starts a shell, {"id": 1, "signal": 15} is sent
-to it and to all that it started. Out: {"id": 1, "line": "..."}, at the end {"id": 1, "status": 0}.
+One JSON object a line. In: {"id": 1, "command": "..."} starts a shell, {"id": 1, "signal": 15} is
+sent to it and to all that it started. Out: {"id": 1, "line": "..."}, at its end
+{"id": 1, "status": 0}.
 The first line says that the machine is up: {"id": 0, "status": 0}.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import threading
 import tty
+from pathlib import Path
 
 SENDING = threading.Lock()
 
@@ -29,7 +32,7 @@ def follow(port, number, process):
 
 
 def main():
-    port = open(sys.argv[1], "r+b", buffering=0)
+    port = Path(sys.argv[1]).open("r+b", buffering=0)  # noqa: SIM115
     tty.setraw(port.fileno())
     running = {}
     tell(port, id=0, status=0)
@@ -37,10 +40,8 @@ def main():
         asked = json.loads(line)
         number = asked["id"]
         if "signal" in asked:
-            try:
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
                 os.killpg(running[number].pid, asked["signal"])
-            except ProcessLookupError:
-                pass  # it has ended by itself
             continue
         running[number] = subprocess.Popen(
             ["/bin/bash", "-c", asked["command"]],
