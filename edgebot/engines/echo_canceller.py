@@ -95,7 +95,7 @@ class Played:
         with self._lock:
             self._waiting.append((audio, rate_hz))
             self._waiting_s += duration_s
-            while self._waiting_s > WAITING_S and len(self._waiting) > 1:
+            while self._waiting_s > WAITING_S + 1e-6 and len(self._waiting) > 1:
                 old, old_rate_hz = self._waiting.popleft()
                 self._waiting_s -= len(old) / (2 * old_rate_hz)
 
