@@ -23,7 +23,7 @@ from edgebot.models.installed import InstalledModel, check
 from edgebot.models.model import Role
 from edgebot.models.store import Store
 from edgebot.pipeline import Stages, build_pipeline
-from edgebot.stages import context, context_window, spoken_text
+from edgebot.stages import commands, context, context_window, spoken_text, wake
 from edgebot.stages.engine import find_engine
 from edgebot.stages.read_ahead import ReadAhead, ReadsAhead
 
@@ -104,8 +104,19 @@ async def load_engines(settings: Settings) -> Engines:
     return Engines(stt, llm, tts, tuple(note for _, notes in loaded for note in notes))
 
 
-async def assemble(settings: Settings, engines: Engines) -> Stages:
-    """Return all stages of one conversation; the language model has read its prompt."""
+async def assemble(settings: Settings, engines: Engines, *, sleeps: bool = False) -> Stages:
+    """Return all stages of one conversation; the language model has read its prompt.
+
+    Args:
+        settings: All of them.
+        engines: From `load_engines`.
+        sleeps: Whether it has a name, a button and commands; otherwise it hears all, always.
+
+    Raises:
+        ConfigError: There is no such wake word.
+        ModelError: A wake word's model is missing or broken.
+    """
+    ear = wake.load_engine(settings) if sleeps else None
     memory = context.new_context(settings)
     user, assistant = context.create(settings, memory)
     llm = engines.llm()
@@ -113,11 +124,11 @@ async def assemble(settings: Settings, engines: Engines) -> Stages:
         await llm.warm(memory)
     return Stages(
         echo=None,
-        wake=None,
+        wake=wake.create(settings, ear) if sleeps else None,
         stt=engines.stt(),
         read_ahead=ReadAhead(llm=llm, context=memory),
         user=user,
-        commands=None,
+        commands=commands.create(settings, ear.names if ear else ()) if sleeps else None,
         window=context_window.create(llm, memory, settings.llm.context_tokens),
         llm=llm,
         spoken_text=spoken_text.create(settings),

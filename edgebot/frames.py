@@ -103,3 +103,14 @@ class VolumeFrame(SystemFrame):
     """
 
     volume: float = 1.0
+
+
+@dataclass
+class TimerFrame(SystemFrame):
+    """A kitchen timer runs, or none does any more.
+
+    Attributes:
+        running: Which of the two.
+    """
+
+    running: bool = False

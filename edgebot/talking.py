@@ -42,10 +42,10 @@ async def talk(
     engines = await load_engines(settings)
     for note in engines.notes:
         when_note(note)
-    stages = await assemble(settings, engines)
+    stages = await assemble(settings, engines, sleeps=True)
     turns = TurnObserver(when_heard=when_heard, when_said=when_said)
     turns.watch(stages.user, stages.assistant)
-    states = StateObserver(when_state)
+    states = StateObserver(when_state, awake=settings.wake.mode == "always")
 
     def ready() -> None:
         when_ready()

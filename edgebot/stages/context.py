@@ -9,16 +9,19 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
     LLMUserAggregatorParams,
 )
-from pipecat.turns.user_mute import AlwaysUserMuteStrategy
 from pipecat.turns.user_start import BaseUserTurnStartStrategy
 from pipecat.turns.user_stop import (
     BaseUserTurnStopStrategy,
     SpeechTimeoutUserTurnStopStrategy,
     TurnAnalyzerUserTurnStopStrategy,
 )
-from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.turns.user_turn_strategies import (
+    UserTurnStrategies,
+    default_user_turn_start_strategies,
+)
 
 from edgebot.config import Settings, TurnSettings
+from edgebot.stages.turns import MutedWhileSpeaking, TalkButtonTurnStop, WakefulTurnStart
 
 
 def new_context(settings: Settings) -> LLMContext:
@@ -53,9 +56,13 @@ def create(
                 )
             ),
             user_turn_strategies=UserTurnStrategies(
-                start=[guard] if guard else None, stop=[end_of_turn(turn)]
+                start=[
+                    WakefulTurnStart(),
+                    *([guard] if guard else default_user_turn_start_strategies()),
+                ],
+                stop=[TalkButtonTurnStop(end_of_turn(turn))],
             ),
-            user_mute_strategies=[] if turn.interrupt else [AlwaysUserMuteStrategy()],
+            user_mute_strategies=[] if turn.interrupt else [MutedWhileSpeaking()],
             # A cough is no question: the model is not asked when nothing was understood.
             empty_user_turn=None,
         ),

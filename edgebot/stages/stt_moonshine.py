@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 from moonshine_voice import Transcriber, string_to_model_arch
 from moonshine_voice.errors import MoonshineError
+from pipecat.frames.frames import Frame, VADUserStoppedSpeakingFrame
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.moonshine.stt import MoonshineSTTService, MoonshineSTTSettings
 
 from edgebot.config import Settings
 from edgebot.errors import BrokenModelError
+from edgebot.frames import SleepFrame
 from edgebot.models.installed import InstalledModel
 
 
@@ -26,10 +29,43 @@ class LocalMoonshineSTTService(MoonshineSTTService):
             settings: `model` is the architecture, `language` the language.
         """
         self._loaded = transcriber
+        self._forgotten = 0
         super().__init__(settings=settings, ttfs_p99_latency=1.0)
 
     def _load(self) -> Transcriber:
         return self._loaded
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Transcribe each utterance once, and none that was forgotten."""
+        is_again = isinstance(frame, VADUserStoppedSpeakingFrame) and not self._user_speaking
+        if is_again:
+            # A button that is let go ends an utterance before the voice detector does. Pipecat's
+            # service would transcribe its last second a second time.
+            self._audio_buffer.clear()
+            await self.push_frame(frame, direction)
+            return
+        if isinstance(frame, SleepFrame):
+            self._forget()
+        await super().process_frame(frame, direction)
+
+    def _forget(self) -> None:
+        """Hear no more of what was said until now."""
+        self._user_speaking = False
+        self._audio_buffer.clear()
+        while not self._segment_queue.empty():
+            self._segment_queue.get_nowait()
+        self._forgotten += 1
+
+    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame, None]:
+        """Transcribe an utterance.
+
+        Args:
+            audio: 16-bit mono PCM at 16 kHz.
+        """
+        forgotten = self._forgotten
+        async for frame in super().run_stt(audio):
+            if forgotten == self._forgotten:
+                yield frame
 
 
 def load_transcriber(path: Path, architecture: str) -> Transcriber:

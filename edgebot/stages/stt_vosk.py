@@ -28,6 +28,7 @@ from pipecat.utils.time import time_now_iso8601
 from edgebot.config import Settings
 from edgebot.engines.thread import EngineThread
 from edgebot.engines.vosk import RATE_HZ, Utterance, VoskEngine
+from edgebot.frames import SleepFrame
 from edgebot.models.installed import InstalledModel
 
 # The voice detector needs 0.2 s to be sure; the rest keeps a soft first syllable.
@@ -91,6 +92,7 @@ class VoskSTTService(STTService):
         # Sound to hear; None ends an utterance.
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._decoder: asyncio.Task[None] | None = None
+        self._forgotten = 0
 
     def can_generate_metrics(self) -> bool:
         """Return True: time to the final transcript is measured."""
@@ -132,6 +134,17 @@ class VoskSTTService(STTService):
                 self._queue.put_nowait(self._pre_roll.popleft())
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
             self._queue.put_nowait(None)
+        elif isinstance(frame, SleepFrame):
+            self._forget()
+
+    def _forget(self) -> None:
+        """Hear no more of what was said until now."""
+        self._pre_roll.clear()
+        while not self._queue.empty():
+            self._queue.get_nowait()
+            self._queue.task_done()
+        self._forgotten += 1
+        self._queue.put_nowait(None)
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
         """Queue sound for the recognizer; transcripts are pushed as they come.
@@ -153,12 +166,15 @@ class VoskSTTService(STTService):
             await self._thread.run(self._engine.finish)
         except Exception as error:
             await self._give_up(error)
-        heard = ""
+        heard, forgotten = "", self._forgotten
         while True:
             audio, ended, taken = await self._next_audio()
             try:
                 so_far = await self._thread.run(partial(self._engine.accept, audio))
-                if ended:
+                if forgotten != self._forgotten:
+                    heard, forgotten = "", self._forgotten
+                    await self._thread.run(self._engine.finish)
+                elif ended:
                     heard = ""
                     await self._finish()
                 elif so_far and so_far != heard:
@@ -184,8 +200,9 @@ class VoskSTTService(STTService):
         return audio, pieces[-1] is None, len(pieces)
 
     async def _finish(self) -> None:
+        forgotten = self._forgotten
         utterance = await self._thread.run(self._engine.finish)
-        if utterance.text:
+        if utterance.text and forgotten == self._forgotten:
             frame = TranscriptionFrame(
                 utterance.text,
                 self._user_id,

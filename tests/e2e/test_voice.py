@@ -42,10 +42,11 @@ class Room:
 
 @pytest.fixture(scope="module")
 def room(command: list[str], sound: VirtualSound) -> Iterator[Room]:
-    """One assistant for all conversations of this module, with long answers allowed."""
+    """One assistant for all conversations of this module, awake, with long answers allowed."""
     long = ["--set", "llm.max_sentences=0", "--set", "llm.max_tokens=160"]
+    awake = ["--set", "wake.mode=always"]
     with (
-        Program([*command, *long, "run"], sound.environment) as program,
+        Program([*command, *long, *awake, "run"], sound.environment) as program,
         sound.hear("mic") as microphone,
         sound.hear("spk") as speaker,
     ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pipecat.turns.user_mute import AlwaysUserMuteStrategy
 from pipecat.turns.user_stop import (
     SpeechTimeoutUserTurnStopStrategy,
     TurnAnalyzerUserTurnStopStrategy,
@@ -11,6 +10,7 @@ from pipecat.turns.user_stop import (
 
 from edgebot.config import Settings, load_settings
 from edgebot.stages.context import create, end_of_turn, new_context
+from edgebot.stages.turns import MutedWhileSpeaking
 
 
 def settings_of(*flags: str) -> Settings:
@@ -52,7 +52,7 @@ def test_the_voice_detector_is_set_as_the_settings_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("interrupt", "muted"), [("true", []), ("false", [AlwaysUserMuteStrategy])]
+    ("interrupt", "muted"), [("true", []), ("false", [MutedWhileSpeaking])]
 )
 def test_speaking_into_an_answer_may_be_ignored(interrupt: str, muted: list[type]) -> None:
     settings = settings_of(f"turn.interrupt={interrupt}")
