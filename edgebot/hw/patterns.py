@@ -204,7 +204,7 @@ def _with_wink(under: Film, kind: Kind) -> Film:
         "rgb": (MAGENTA,),
         "strip": (MAGENTA,),
     }[kind]
-    wink = [Step(picture, 60) for picture in (dark, lit, dark, lit, dark, lit, dark)]
+    wink = [Step(picture, 60) for picture in (lit, dark) * 3]
     wink_ms = sum(step.ms for step in wink)
     return Film(_over(under, wink, wink_ms))
 
