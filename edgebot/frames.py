@@ -88,10 +88,11 @@ class ChimeFrame(SystemFrame):
     """Play a chime over whatever sounds.
 
     Attributes:
-        name: One of `edgebot.chimes.NAMES`.
+        chime: One of `edgebot.chimes.NAMES`.
     """
 
-    name: str = "ready"
+    # Every frame has a `name` of Pipecat's own.
+    chime: str = "ready"
 
 
 @dataclass

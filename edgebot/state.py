@@ -40,6 +40,8 @@ class Facts:
         thinking: Whether an answer is on its way.
         speaking: Whether it speaks.
         faults: What is wrong.
+        timer: Whether a kitchen timer runs.
+        connected: Whether somebody listens from elsewhere.
     """
 
     started: bool = False
@@ -48,6 +50,8 @@ class Facts:
     thinking: bool = False
     speaking: bool = False
     faults: frozenset[Fault] = frozenset()
+    timer: bool = False
+    connected: bool = False
 
     @property
     def state(self) -> AssistantState:

@@ -16,22 +16,30 @@ from pipecat.frames.frames import (
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
-from edgebot.frames import FaultFrame, MuteFrame, SleepFrame, WakeFrame
+from edgebot.frames import FaultFrame, MuteFrame, SleepFrame, TimerFrame, WakeFrame
 from edgebot.state import Facts
 
 
 class StateObserver(BaseObserver):
     """Derives the assistant's state from what passes through the pipeline."""
 
-    def __init__(self, when_changed: Callable[[Facts], None], *, awake: bool = True) -> None:
+    def __init__(
+        self,
+        when_changed: Callable[[Facts], None],
+        *,
+        when_fault: Callable[[FaultFrame], None] = lambda frame: None,
+        awake: bool = True,
+    ) -> None:
         """Name who is told of each change.
 
         Args:
-            when_changed: Called when the state or its fault has changed.
+            when_changed: Called when what can be seen of the assistant has changed.
+            when_fault: Called when something fails, and when it works again.
             awake: Whether it listens from the start.
         """
         super().__init__(observe_every_push=False)
         self._when_changed = when_changed
+        self._when_fault = when_fault
         self._has_text = False
         self.facts = Facts(awake=awake)
 
@@ -52,10 +60,13 @@ class StateObserver(BaseObserver):
                 self._know(awake=False, thinking=False)
             case MuteFrame():
                 self._know(muted=frame.muted)
-            case FaultFrame(is_over=True):
-                self._know(faults=self.facts.faults - {frame.fault})
             case FaultFrame():
-                self._know(faults=self.facts.faults | {frame.fault})
+                fault = {frame.fault}
+                faults = self.facts.faults
+                self._know(faults=faults - fault if frame.is_over else faults | fault)
+                self._when_fault(frame)
+            case TimerFrame():
+                self._know(timer=frame.running)
             case LLMFullResponseStartFrame():
                 self._has_text = False
                 # What it says of itself while it sleeps is no answer.
@@ -74,5 +85,9 @@ class StateObserver(BaseObserver):
 
     def _know(self, **news: object) -> None:
         before, self.facts = self.facts, replace(self.facts, **news)  # type: ignore[arg-type]
-        if (before.state, before.fault) != (self.facts.state, self.facts.fault):
+        if _seen(before) != _seen(self.facts):
             self._when_changed(self.facts)
+
+
+def _seen(facts: Facts) -> tuple[object, ...]:
+    return (facts.state, facts.fault, facts.timer, facts.connected)

@@ -22,7 +22,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.tests.utils import run_test
 
-from edgebot.frames import FaultFrame, MuteFrame, SleepFrame, WakeFrame
+from edgebot.frames import FaultFrame, MuteFrame, SleepFrame, TimerFrame, WakeFrame
 from edgebot.observe.state import StateObserver
 from edgebot.state import ALLOWED, AssistantState, Facts, Fault
 
@@ -122,6 +122,25 @@ def test_the_gravest_fault_is_told_and_a_change_of_fault_is_news() -> None:
     observer.note(FaultFrame(Fault.MICROPHONE, is_over=True))
     observer.note(FaultFrame(Fault.SPEAKER, is_over=True))
     assert seen == [None, Fault.SPEAKER, Fault.MICROPHONE, Fault.SPEAKER, None]
+
+
+def test_faults_and_timers_are_told() -> None:
+    seen: list[Facts] = []
+    faults: list[FaultFrame] = []
+    observer = StateObserver(seen.append, when_fault=faults.append)
+    observer.ready()
+    frames = [FaultFrame(Fault.SPEAKER, "Gone."), FaultFrame(Fault.SPEAKER, is_over=True)]
+    for told in frames:
+        observer.note(told)
+    assert faults == frames
+    del seen[:]
+    observer.note(TimerFrame(True))
+    observer.note(TimerFrame(True))
+    observer.note(TimerFrame(False))
+    assert [(facts.state, facts.timer) for facts in seen] == [
+        (AssistantState.LISTENING, True),
+        (AssistantState.LISTENING, False),
+    ]
 
 
 @given(st.lists(st.sampled_from([*FRAMES, "ready"]), max_size=60), st.booleans())
