@@ -36,7 +36,8 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Field(ge=0.05, le=10.0)]
 # A GPIO line by its Broadcom number; 0, which belongs to the board's own EEPROM, is none.
 Pin = Annotated[int, Field(ge=0, le=27)]
-ChimeName = Literal["ready", "woken", "heard", "cancelled", "muted", "fault"]
+_NIGHT = r"^(|([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)$"
+ChimeName = Literal["ready", "woken", "heard", "cancelled", "muted", "fault", "timer"]
 
 
 class Section(BaseModel):
@@ -120,7 +121,7 @@ class LightSettings(Section):
     pins: tuple[Pin, ...]
     count: Annotated[int, Field(ge=1, le=64)]
     brightness: Share
-    night: Annotated[str, Field(pattern=r"^(|\d\d:\d\d-\d\d:\d\d)$")]
+    night: Annotated[str, Field(pattern=_NIGHT)]
     night_brightness: Share
 
 
@@ -171,6 +172,11 @@ class ModelsSettings(Section):
 
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error", "off"]
+    words: bool
+
+
+class ServiceSettings(Section):
+    memory_limit_mb: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class Settings(Section):
@@ -191,6 +197,7 @@ class Settings(Section):
     tts: TtsSettings
     models: ModelsSettings
     log: LogSettings
+    service: ServiceSettings
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,14 @@ run    ca-certificates      lets models come over HTTPS
 run    libportaudio2        sound in and out (PyAudio, sounddevice)
 run    libgomp1             threads of llama.cpp
 run    libatomic1           atomics of Vosk on arm64
+run    libsystemd0          tells systemd what the service does
 build  build-essential      compiles llama.cpp and PyAudio
 build  cmake                configures llama.cpp
 build  ninja-build          builds llama.cpp
 build  python3-dev          headers of Python
 build  portaudio19-dev      headers of PortAudio
+build  libsystemd-dev       headers of systemd's library
+build  pkg-config           finds them
 test   espeak-ng            speaks Korean to Vosk
 test   git                  lists the checkout's own files
 test   iproute2             networks that the tests make for themselves

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 import edgebot
-from edgebot.cli import chat, converse, doctor, machine, speech
+from edgebot.cli import chat, converse, doctor, machine, serve, service, speech, status
 from edgebot.cli.console import err, out
 from edgebot.cli.models import models_app
 from edgebot.cli.options import Options
@@ -32,6 +32,11 @@ app.command()(speech.listen)
 app.command()(doctor.doctor)
 app.command()(machine.devices)
 app.command()(machine.config)
+app.command()(serve.serve)
+app.command()(status.status)
+app.command()(service.logs)
+app.command()(service.report)
+app.command()(service.rollback)
 app.add_typer(models_app, name="models")
 
 

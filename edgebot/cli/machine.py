@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -73,19 +74,34 @@ def mark(channels: int, is_default: bool) -> str:
     return "default" if is_default else "yes"
 
 
+class ConfigAction(StrEnum):
+    """What to do with the settings."""
+
+    SHOW = "show"
+    CHECK = "check"
+
+
 def config(
     context: typer.Context,
+    action: Annotated[
+        ConfigAction, typer.Argument(help="Show them, or only say whether they are in order.")
+    ] = ConfigAction.SHOW,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print every setting in force and where it came from.
 
     Layers, the later wins: defaults, /etc/edgebot/edgebot.toml, ~/.config/edgebot/edgebot.toml,
-    EDGEBOT_ variables, --set.
+    EDGEBOT_ variables, --set. [bold]edgebot config check[/] fails, with one sentence, if a file
+    holds something that cannot be used.
     """
     options = options_of(context)
     stack = layers(file=options.config, flags=options.assignments, environment=os.environ)
     found = origins(stack)
     validate(stack)
+    if action is ConfigAction.CHECK:
+        changed = sum(origin.layer != "default" for origin in found)
+        out.print(f"The settings are in order: {changed} of {len(found)} are your own.")
+        return
     if as_json:
         described = {o.key: {"value": shown(o.key, o.value), "from": o.layer} for o in found}
         out.print_json(json.dumps(described))

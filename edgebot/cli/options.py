@@ -34,7 +34,12 @@ def settings_of(context: typer.Context) -> Settings:
     """
     options = options_of(context)
     settings = load_settings(file=options.config, flags=options.assignments)
+    log_as(settings)
+    return settings
+
+
+def log_as(settings: Settings) -> None:
+    """Log to standard error as the settings say."""
     logger.remove()
     if settings.log.level != "off":
         logger.add(sys.stderr, level=settings.log.level.upper(), format="{level}: {message}")
-    return settings

@@ -381,6 +381,8 @@ ANY_VALUE: dict[str, st.SearchStrategy[Any]] = {
     "models.dir": st.from_regex(r"\A/[a-z]{1,9}\Z").map(Path),
     "models.set": st.sampled_from(["auto", "tiny", "small", "standard"]),
     "log.level": st.sampled_from(["debug", "info", "warning", "error", "off"]),
+    "log.words": st.booleans(),
+    "service.memory_limit_mb": st.integers(0, 1_000_000),
 }
 ASSIGNMENTS = st.sampled_from(sorted(ANY_VALUE)).flatmap(
     lambda key: st.tuples(st.just(key), ANY_VALUE[key])

@@ -1,0 +1,1 @@
+"""What the machine's keeper knows of the assistant: systemd, the journal and `edgebot status`."""
