@@ -151,15 +151,16 @@ async def measure(
     answers: list[Answer],
     people: list[Saying],
     *,
+    alone: int,
     level_db: float,
     verbose: bool,
 ) -> Result:
-    """Speak all answers alone, then let everybody interrupt one."""
+    """Speak some answers alone, then let everybody interrupt one."""
     result = Result()
     loop = asyncio.get_running_loop()
     stage = echo.create(settings, "microphone")
     async with Room(settings, stt(), echo=stage, click=response(level_db=level_db)) as room:
-        for answer in answers:
+        for answer in answers[:alone]:
             before = len(room.heard.interruptions_s), len(room.heard.turns_s)
             holds = len(room.heard.holds_s)
             await room.begin(answer.text, answer.audio)
@@ -294,8 +295,9 @@ def main() -> None:
             measure(
                 load_settings(flags=flags),
                 stt,
-                answers[: options.answers],
+                answers,
                 people[: options.people],
+                alone=options.answers,
                 level_db=options.level,
                 verbose=options.verbose,
             )

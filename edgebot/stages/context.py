@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pipecat.audio.vad.silero import SileroVADAnalyzer
-from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
@@ -21,6 +20,7 @@ from pipecat.turns.user_turn_strategies import (
 )
 
 from edgebot.config import Settings, TurnSettings
+from edgebot.stages.interruption import voice_params
 from edgebot.stages.turns import MutedWhileSpeaking, TalkButtonTurnStop, WakefulTurnStart
 
 
@@ -47,14 +47,7 @@ def create(
     return LLMContextAggregatorPair(
         context,
         user_params=LLMUserAggregatorParams(
-            vad_analyzer=SileroVADAnalyzer(
-                params=VADParams(
-                    confidence=turn.confidence,
-                    start_secs=turn.start_s,
-                    stop_secs=turn.stop_s,
-                    min_volume=turn.min_volume,
-                )
-            ),
+            vad_analyzer=SileroVADAnalyzer(params=voice_params(turn)),
             user_turn_strategies=UserTurnStrategies(
                 start=[
                     WakefulTurnStart(),

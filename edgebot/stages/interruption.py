@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 
+from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -16,6 +17,7 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     STTMetadataFrame,
     TranscriptionFrame,
+    VADParamsUpdateFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
@@ -23,12 +25,16 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_start import BaseUserTurnStartStrategy
 
-from edgebot.config import Settings
-from edgebot.frames import HoldFrame, SleepFrame
+from edgebot.config import Settings, TurnSettings
+from edgebot.frames import HoldFrame, SleepFrame, WakeFrame
 
 # When the voice is held, the speaker's buffers, the room and the voice detector's own silence
 # (`turn.stop_s`) still pass before an echo ends.
 ECHO_ENDS_S = 0.45
+# While it speaks, a voice over its own is heard in pieces. Listening more closely than usual costs
+# only a short pause where it was none.
+CLOSER_START = 0.65
+CLOSER_CONFIDENCE = 0.2
 # As long after the last sound was handed to the speaker, the room may still bring it.
 TAIL_S = 0.5
 # Nobody wants to wait longer for the rest of an answer.
@@ -61,7 +67,7 @@ class SpokenText:
         if not words:
             return False
         # By chance, a single word is like one of many.
-        likeness = {1: 0.9, 2: 0.75}.get(len(words), 0.6)
+        likeness = {1: 0.9, 2: 0.85, 3: 0.75}.get(len(words), 0.7)
         matcher = difflib.SequenceMatcher(autojunk=False)
         matcher.set_seq2("".join(words))
         for size in range(max(1, len(words) - 1), len(words) + 2):
@@ -88,20 +94,28 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
     def __init__(
         self,
         *,
-        stop_s: float = 0.2,
+        voice: VADParams | None = None,
         by_voice: bool = True,
         when_trouble: Callable[[str], None] = lambda text: None,
     ) -> None:
         """Choose how to judge.
 
         Args:
-            stop_s: The silence after which the voice detector says that a voice has ended.
+            voice: How the voice detector is set; None is Pipecat's default.
             by_voice: Whether a voice may interrupt at all.
             when_trouble: Called once, with one sentence, when voices can no longer be told apart
                 and only the button or the name interrupts from then on.
         """
         super().__init__()
-        self._decide_s = stop_s + ECHO_ENDS_S
+        self._usual = voice or VADParams()
+        self._closer = self._usual.model_copy(
+            update={
+                "start_secs": self._usual.start_secs * CLOSER_START,
+                "confidence": max(0.0, self._usual.confidence - CLOSER_CONFIDENCE),
+            }
+        )
+        self._is_close = False
+        self._decide_s = self._usual.stop_secs + ECHO_ENDS_S
         self._by_voice = by_voice
         self._when_trouble = when_trouble
         self._spoken = SpokenText()
@@ -156,6 +170,7 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
         match frame:
             case BotStartedSpeakingFrame():
                 self._is_speaking, self._changed_at = True, self._now()
+                await self._listen_closely(self._by_voice)
             case BotStoppedSpeakingFrame():
                 await self._own_voice_ended()
             case STTMetadataFrame():
@@ -164,17 +179,25 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
                 await self._release()
             case SleepFrame():
                 await self._settle()
+            case WakeFrame(by="word") if self._doubted_at is not None and not self._is_turn:
+                # Only a person says its name.
+                return await self._start()
             case _ if not self._is_turn:
                 return await self._listen(frame)
-            case VADUserStartedSpeakingFrame() | VADUserStoppedSpeakingFrame():
-                self._is_voice = isinstance(frame, VADUserStartedSpeakingFrame)
+            case VADUserStartedSpeakingFrame():
+                self._is_voice = True
+            case VADUserStoppedSpeakingFrame():
+                self._is_voice = False
+                await self._listen_closely(self._is_close and self._is_speaking)
         return ProcessFrameResult.CONTINUE
 
     async def _listen(self, frame: Frame) -> ProcessFrameResult:
         match frame:
             case VADUserStartedSpeakingFrame():
                 self._is_voice = True
-                return await self._voice_began()
+                # The wake stage's own takes no time: somebody has pressed the button or said the
+                # name.
+                return await self._voice_began(is_certain=not frame.start_secs)
             case VADUserStoppedSpeakingFrame():
                 self._is_voice = False
                 await self._voice_ended()
@@ -186,9 +209,9 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
                 return await self._words_came(frame.text)
         return ProcessFrameResult.CONTINUE
 
-    async def _voice_began(self) -> ProcessFrameResult:
+    async def _voice_began(self, *, is_certain: bool) -> ProcessFrameResult:
         # An echo does not begin while nothing sounds.
-        if not self._is_doubtful or self._is_held:
+        if is_certain or not self._is_doubtful or self._is_held:
             return await self._start()
         self._doubted_at = self._now()
         if self._by_voice and self._is_speaking:
@@ -198,6 +221,7 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
         return ProcessFrameResult.CONTINUE
 
     async def _voice_ended(self) -> None:
+        await self._listen_closely(self._is_close and self._is_speaking)
         if self._doubted_at is not None:
             left_s = self._doubted_at + LONGEST_HOLD_S - self._now()
             await self._decide_in(max(0.0, min(self._transcript_s, left_s)))
@@ -206,9 +230,16 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
         if self._is_speaking:
             self._own_speech_s += self._now() - self._changed_at
         self._is_speaking, self._changed_at = False, self._now()
+        await self._listen_closely(False)
         # A voice that was no interruption is a person's if it outlives the assistant's.
         if self._doubted_at is not None and self._is_voice and not self._is_held:
             await self._decide_in(self._decide_s)
+
+    async def _listen_closely(self, is_close: bool) -> None:
+        # A detector that is set anew forgets the voice it has just heard.
+        if is_close != self._is_close and not self._is_voice:
+            self._is_close = is_close
+            await self.push_frame(VADParamsUpdateFrame(self._closer if is_close else self._usual))
 
     async def _words_came(self, text: str) -> ProcessFrameResult:
         if not self._is_doubtful:
@@ -296,7 +327,18 @@ def create(
     """
     if not settings.echo.guard:
         return None
-    turn = settings.turn
     return GuardedUserTurnStartStrategy(
-        stop_s=turn.stop_s, by_voice=turn.interrupt, when_trouble=when_trouble
+        voice=voice_params(settings.turn),
+        by_voice=settings.turn.interrupt,
+        when_trouble=when_trouble,
+    )
+
+
+def voice_params(turn: TurnSettings) -> VADParams:
+    """Return how the voice detector is set while the assistant is silent."""
+    return VADParams(
+        confidence=turn.confidence,
+        start_secs=turn.start_s,
+        stop_secs=turn.stop_s,
+        min_volume=turn.min_volume,
     )
