@@ -36,11 +36,12 @@ def say(
         write_wav(output, audio, rate_hz)
         return
     from edgebot.hw.audio_device import find_device
+    from edgebot.hw.audio_stream import SPEAKER_RATE_HZ
     from edgebot.talking import device_transport
 
-    speaker = find_device("speaker", settings.audio.speaker)
-    transport = device_transport(settings.audio, speaker)
-    asyncio.run(speaking.say(settings, transport, words, rate_hz=speaker.rate_hz))
+    find_device("speaker", settings.audio.speaker)
+    transport = device_transport(settings, only_speaks=True)
+    asyncio.run(speaking.say(settings, transport, words, rate_hz=SPEAKER_RATE_HZ))
 
 
 def listen(

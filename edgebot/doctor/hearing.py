@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -9,10 +10,11 @@ from threading import Lock
 import numpy as np
 import soxr
 
-from edgebot.doctor.probe import RATE_HZ, Recording, from_pcm, probe, to_pcm
+from edgebot.doctor.probe import LEAD_S, RATE_HZ, Recording, from_pcm, probe, to_pcm
 from edgebot.errors import DeviceError
 from edgebot.hw.audio_device import AudioDevice
-from edgebot.hw.audio_stream import MicrophoneStream, SpeakerStream
+from edgebot.hw.audio_stream import SPEAKER_RATE_HZ, MicrophoneStream, SpeakerStream
+from edgebot.hw.port_audio import PortAudio
 
 # A microphone's first sounds are often a click.
 SETTLE_S = 0.5
@@ -26,16 +28,15 @@ _STEP_S = 0.002
 class TakenDown:
     """What a microphone delivers, with the times at which it came. Thread-safe."""
 
-    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self) -> None:
         """Begin with nothing."""
-        self._now_s = now_s
         self._lock = Lock()
         self._chunks: list[tuple[float, bytes]] = []
 
     def add(self, audio: bytes) -> None:
         """Append 16-bit mono PCM at 16 kHz, which came just now."""
         with self._lock:
-            self._chunks.append((self._now_s(), audio))
+            self._chunks.append((time.monotonic(), audio))
 
     @property
     def duration_s(self) -> float:
@@ -58,6 +59,20 @@ class TakenDown:
         return Recording(sound[round(SETTLE_S * RATE_HZ) : cut], sound[cut:])
 
 
+class Sounding:
+    """Notes when the probe's first sound was handed to the speaker."""
+
+    def __init__(self) -> None:
+        """Nothing has sounded yet."""
+        self.began_s: float | None = None
+
+    def note(self, audio: bytes, rate_hz: int) -> None:
+        """Look at 16-bit mono PCM that is handed over just now."""
+        if self.began_s is None and any(audio):
+            first = int(np.flatnonzero(np.frombuffer(audio, dtype="<i2"))[0])
+            self.began_s = time.monotonic() + first / rate_hz
+
+
 def hear_probe(microphone: AudioDevice, speaker: AudioDevice, *, volume: float) -> Recording:
     """Play the probe and return what the microphone heard; takes about ten seconds.
 
@@ -69,21 +84,23 @@ def hear_probe(microphone: AudioDevice, speaker: AudioDevice, *, volume: float) 
     Raises:
         DeviceError: One of them does not open, or stands still.
     """
-    heard = TakenDown()
-    played = soxr.resample(probe() * volume, RATE_HZ, speaker.rate_hz)
+    heard, sounding = TakenDown(), Sounding()
+    sound = to_pcm(soxr.resample(probe(), RATE_HZ, SPEAKER_RATE_HZ))
+    library = PortAudio()
     with (
-        MicrophoneStream(microphone, RATE_HZ, heard.add),
-        SpeakerStream(speaker, speaker.rate_hz) as sounding,
+        contextlib.closing(library),
+        MicrophoneStream(library, microphone.name, heard.add),
+        SpeakerStream(library, speaker.name, volume=volume, when_played=sounding.note) as playing,
     ):
         _until(lambda: heard.duration_s > SETTLE_S + QUIET_S, "microphone", microphone)
-        sounding.write(to_pcm(played.astype(np.float32)))
-        waiting_s = sounding.waiting_s
-        _until(lambda: sounding.waiting_s < waiting_s, "speaker", speaker)
-        played_s = time.monotonic()
-        _until(lambda: sounding.waiting_s == 0, "speaker", speaker, waiting_s + NO_SOUND_S)
+        playing.write(sound)
+        _until(lambda: sounding.began_s is not None, "speaker", speaker)
+        longest_s = playing.waiting_s + NO_SOUND_S
+        _until(lambda: playing.waiting_s == 0, "speaker", speaker, longest_s)
         enough_s = heard.duration_s + AFTER_S
         _until(lambda: heard.duration_s > enough_s, "microphone", microphone)
-    return heard.split(played_s)
+    assert sounding.began_s is not None
+    return heard.split(sounding.began_s - LEAD_S)
 
 
 def _until(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
-import sys
-from collections.abc import Iterator
+import platform
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyaudio
 
@@ -17,9 +18,12 @@ from edgebot.errors import DeviceBusyError, DeviceError, NoMicrophoneError, NoSp
 
 Kind = Literal["microphone", "speaker"]
 
-MICROPHONE_RATE_HZ = 16_000
 _DEVICE_UNAVAILABLE = -9985
-_INVALID_RATE = -9997
+_INVALID_RATE, _INVALID_CHANNELS = -9997, -9998
+# Where a device refuses the rate that it names as its own.
+_COMMON_RATES_HZ = (48_000, 44_100, 16_000)
+# The cards' numbers change with the order in which they were plugged in.
+_CARD = re.compile(r" \(hw:\d+,\d+\)$")
 
 
 @dataclass(frozen=True)
@@ -42,38 +46,37 @@ class AudioDevice:
     outputs: int
     is_default: frozenset[Kind]
 
+    @property
+    def stable_name(self) -> str:
+        """Its name without its card's number, which may be another one tomorrow."""
+        return _CARD.sub("", self.name)
+
     def is_a(self, kind: Kind) -> bool:
         """Tell whether it records, or plays."""
         return bool(self.inputs if kind == "microphone" else self.outputs)
 
 
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Keep what ALSA and JACK write to standard error, some 65 lines, out of the terminal."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
+@functools.cache
+def keep_libraries_quiet() -> None:
+    """Send to nowhere what C libraries write to standard error, from now on.
 
-
-def silence_alsa() -> None:
-    """Make ALSA keep later errors to itself; PortAudio reports those that matter."""
-    with contextlib.suppress(OSError, AttributeError):
-        # getpid() stands in for a handler that does nothing: it ignores whatever it is handed.
-        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(ctypes.CDLL(None).getpid)
+    ALSA, PortAudio and PulseAudio's plugin write there, from threads of their own, some 65 lines
+    whenever PortAudio is opened and more when a device goes. Python's own standard error stays as
+    it is. Outside the GNU C library the C stream is a constant, and is left alone.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    if nowhere := libc.fopen(os.fsencode(os.devnull), b"w"):
+        ctypes.c_void_p.in_dll(libc, "stderr").value = nowhere
 
 
 @contextlib.contextmanager
 def port_audio() -> Iterator[pyaudio.PyAudio]:
     """Open PortAudio, which looks for devices only now."""
-    with quiet_stderr():
-        library = pyaudio.PyAudio()
-    silence_alsa()
+    keep_libraries_quiet()
+    library = pyaudio.PyAudio()
     try:
         yield library
     finally:
@@ -83,7 +86,7 @@ def port_audio() -> Iterator[pyaudio.PyAudio]:
 def list_devices() -> list[AudioDevice]:
     """Return all devices that record or play."""
     with port_audio() as library:
-        return _list(library)
+        return list_in(library)
 
 
 def find_device(kind: Kind, wanted: str | int) -> AudioDevice:
@@ -91,7 +94,7 @@ def find_device(kind: Kind, wanted: str | int) -> AudioDevice:
 
     Args:
         kind: What to look for.
-        wanted: An index, a name, a part of a name, or "default".
+        wanted: A name, a part of a name, an index, or "default".
 
     Raises:
         NoMicrophoneError: There is no such microphone.
@@ -100,15 +103,13 @@ def find_device(kind: Kind, wanted: str | int) -> AudioDevice:
         DeviceError: It cannot be opened.
     """
     with port_audio() as library:
-        found = [device for device in _list(library) if device.is_a(kind)]
-        device = _match(found, kind, wanted)
-        if device is None:
-            raise _none(kind, wanted, found)
-        _try_open(library, device, kind)
+        device = find_in(library, kind, wanted)
+        open_in(library, device, kind, start=False).stream.close()
         return device
 
 
-def _list(library: pyaudio.PyAudio) -> list[AudioDevice]:
+def list_in(library: pyaudio.PyAudio) -> list[AudioDevice]:
+    """Return the devices that PortAudio found when it was opened."""
     default_input = _default(library.get_default_input_device_info)
     default_output = _default(library.get_default_output_device_info)
     found = []
@@ -139,13 +140,29 @@ def _default(look_up: object) -> int | None:
         return None
 
 
+def find_in(library: pyaudio.PyAudio, kind: Kind, wanted: str | int) -> AudioDevice:
+    """Return the device that a setting names.
+
+    Raises:
+        NoMicrophoneError: There is no such microphone.
+        NoSpeakerError: There is no such speaker.
+    """
+    found = [device for device in list_in(library) if device.is_a(kind)]
+    device = _match(found, kind, wanted)
+    if device is None:
+        raise _none(kind, wanted, found)
+    return device
+
+
 def _match(found: list[AudioDevice], kind: Kind, wanted: str | int) -> AudioDevice | None:
     text = str(wanted).strip().lower()
     if text in ("", "default"):
         return next((device for device in found if kind in device.is_default), None)
+    stable = _CARD.sub("", text)
     tests = (
         lambda device: str(device.index) == text,
         lambda device: device.name.lower() == text,
+        lambda device: device.stable_name.lower() == stable,
         # A number is an index, though digits are a part of many names.
         lambda device: not text.isdecimal() and text in device.name.lower(),
     )
@@ -160,35 +177,82 @@ def _none(kind: Kind, wanted: str | int, found: list[AudioDevice]) -> DeviceErro
     return error(f"There is no {kind} {wanted!r} (audio.{kind}). There are: {names}.")
 
 
-def _try_open(library: pyaudio.PyAudio, device: AudioDevice, kind: Kind) -> None:
+@dataclass(frozen=True)
+class Opened:
+    """A stream of PortAudio's.
+
+    Attributes:
+        stream: PyAudio's own.
+        rate_hz: The rate it was opened at.
+        channels: How many it was opened with.
+    """
+
+    stream: Any
+    rate_hz: int
+    channels: int
+
+
+def open_in(
+    library: pyaudio.PyAudio,
+    device: AudioDevice,
+    kind: Kind,
+    *,
+    period_s: float = 0.02,
+    make_callback: Callable[[int, int], Any] = lambda rate_hz, channels: None,
+    start: bool = True,
+) -> Opened:
+    """Open a device: at its own rate where it can, and mono where it can, else in stereo.
+
+    Args:
+        library: Found the device.
+        device: Which one.
+        kind: To record or to play.
+        period_s: How much sound is exchanged at a time.
+        make_callback: Is handed the rate and the channels and returns PortAudio's callback.
+        start: Whether it is to run at once.
+
+    Raises:
+        DeviceBusyError: Another program holds it.
+        DeviceError: It cannot be opened.
+    """
     recording = kind == "microphone"
-    rate_hz = MICROPHONE_RATE_HZ if recording else device.rate_hz
-    try:
-        with quiet_stderr():
-            library.open(
+    rates = dict.fromkeys((device.rate_hz, *_COMMON_RATES_HZ))
+    # In stereo only where mono is what it refuses.
+    ways = [(rate_hz, channels) for channels in (1, 2) for rate_hz in rates]
+    failures: list[OSError] = []
+    for rate_hz, channels in ways:
+        try:
+            stream = library.open(
                 rate=rate_hz,
-                channels=1,
+                channels=channels,
                 format=pyaudio.paInt16,
+                frames_per_buffer=int(rate_hz * period_s),
+                stream_callback=make_callback(rate_hz, channels),
                 input=recording,
                 output=not recording,
                 input_device_index=device.index if recording else None,
                 output_device_index=None if recording else device.index,
-                start=False,
-            ).close()
-    except OSError as error:
-        raise _refused(device, kind, rate_hz, error) from None
+                start=start,
+            )
+        except OSError as error:
+            failures.append(error)
+            if error.errno not in (_INVALID_RATE, _INVALID_CHANNELS):
+                break
+        else:
+            return Opened(stream, rate_hz, channels)
+    raise _refused(device, kind, failures[0])
 
 
-def _refused(device: AudioDevice, kind: Kind, rate_hz: int, error: OSError) -> DeviceError:
+def _refused(device: AudioDevice, kind: Kind, error: OSError) -> DeviceError:
     name = f"The {kind} {device.name!r}"
     if error.errno == _DEVICE_UNAVAILABLE:
         return DeviceBusyError(
             f"{name} is busy or gone: end the program that uses it, or choose another "
             f"with audio.{kind}."
         )
-    if error.errno == _INVALID_RATE:
+    if error.errno in (_INVALID_RATE, _INVALID_CHANNELS):
         return DeviceError(
-            f"{name} does not work at {rate_hz} Hz: set audio.{kind} to 'default' or to a device "
-            "that converts, see `edgebot devices`."
+            f"{name} works neither at {device.rate_hz} Hz nor at a common rate: set audio.{kind} "
+            "to 'default' or to a device that converts, see `edgebot devices`."
         )
     return DeviceError(f"{name} cannot be opened: {error.strerror or error.args[-1]}.")
