@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -88,7 +87,12 @@ def agreed(changes: Sequence[Change], file: Path) -> bool:
     out.print("\nThese settings would mend it:")
     for change in changes:
         out.print(f"  {change.key} = {escape(json.dumps(change.value, ensure_ascii=False))}")
-    if not (sys.stdin.isatty() and os.isatty(1)):
+    if not is_terminal():
         out.print("`edgebot doctor --write` writes them.")
         return False
     return typer.confirm(f"Write them to {file}?", default=False)
+
+
+def is_terminal() -> bool:
+    """Tell whether there is a person who reads and answers."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -12,7 +12,7 @@ from edgebot.doctor.finding import Finding
 from edgebot.doctor.lines import Chip, read_chip
 from edgebot.doctor.tree import holders, named
 from edgebot.hw.board import FACTORY_VARIABLE, library_name
-from edgebot.hw.leds import HARDWARE_SPI
+from edgebot.hw.strips import HARDWARE_SPI
 
 # The chips of a Raspberry Pi's header, by their drivers' names: Pi 0 to 3, Pi 4, Pi 5.
 HEADERS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")

@@ -33,6 +33,8 @@ STANDS_OUT = 8.0
 # The canceller has learnt the room by then.
 LEARNT_S = 2.0
 SILENCE_DB = -96.0
+# A muted microphone is no louder than the last bits that a conversion of the rate leaves.
+MUTED_DB = -80.0
 # Equal samples in a row at a recording's peak: the top of the wave was cut off.
 FLAT_SAMPLES = 3
 FLAT_ABOVE = 0.3
@@ -78,8 +80,8 @@ class Measured:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the microphone delivered nothing but zeros."""
-        return self.peak_db <= SILENCE_DB and self.noise_db <= SILENCE_DB
+        """Whether the microphone delivered nothing, though the speaker sounded."""
+        return self.peak_db < MUTED_DB and self.noise_db < MUTED_DB
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgebot.doctor.finding import Change, Finding
-from edgebot.doctor.probe import SILENCE_DB, Measured
+from edgebot.doctor.probe import MUTED_DB, Measured
 from edgebot.engines.echo_canceller import FRAME_BYTES, RATE_HZ, EchoCanceller
 
 NOISY_DB = -40.0
@@ -45,7 +45,7 @@ def explain(measured: Measured, *, volume: float, interrupt: bool) -> list[Findi
             Finding(
                 "fault",
                 "hearing",
-                "The microphone delivers silence to the last bit: it is muted or switched off.",
+                "The microphone delivers silence: it is muted or switched off.",
                 "Look for a switch on it; else run alsamixer, F4, and unmute (m) its channel.",
             )
         ]
@@ -70,8 +70,8 @@ def explain(measured: Measured, *, volume: float, interrupt: bool) -> list[Findi
 
 
 def _noise(noise_db: float) -> Finding:
-    if noise_db <= SILENCE_DB:
-        return Finding("ok", "noise", "The room is silent to the last bit.")
+    if noise_db < MUTED_DB:
+        return Finding("ok", "noise", "The room is silent, or the microphone makes it so.")
     text = f"The room's noise is at {noise_db:.0f} dB of full scale."
     if noise_db > NOISY_DB:
         advice = "Move the microphone away from fans, or lower its gain: alsamixer, F4."

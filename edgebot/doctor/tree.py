@@ -5,6 +5,7 @@ Every function takes the root of the tree, so that a folder can stand for a mach
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,14 +57,18 @@ def holders(root: Path, is_it: Callable[[str], bool]) -> list[Holder]:
     """
     found = []
     for folder in sorted((root / "proc").glob("[0-9]*"), key=lambda path: int(path.name)):
-        try:
-            names = [str(link.readlink()) for link in (folder / "fd").iterdir()]
-        except OSError:  # it has ended, or belongs to somebody else
-            continue
-        if any(map(is_it, names)):
+        if any(map(is_it, _open_files(folder))):
             name = read_text(folder / "comm") or "a program"
             found.append(Holder(int(folder.name), name))
     return found
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    # A process may end or close a file meanwhile, and another user's may not be looked at.
+    with contextlib.suppress(OSError):
+        for link in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                yield str(link.readlink())
 
 
 def named(found: list[Holder]) -> str:
