@@ -48,7 +48,7 @@ def check_device(
         instead = _instead(kind, find, devices)
         if instead is None:
             return Finding("fault", kind, str(error)), None
-        change = Change(f"audio.{kind}", stable_name(instead))
+        change = Change(f"audio.{kind}", instead.stable_name)
         advice = f"{instead.name!r} works instead: set audio.{kind} to {change.value!r}."
         return Finding("fault", kind, str(error), advice, (change,)), instead
     return Finding("ok", kind, _described(kind, device)), device
@@ -58,11 +58,6 @@ def _described(kind: Kind, device: AudioDevice) -> str:
     channels = device.inputs if kind == "microphone" else device.outputs
     plural = "" if channels == 1 else "s"
     return f"{device.name}, {device.rate_hz} Hz, {channels} channel{plural}."
-
-
-def stable_name(device: AudioDevice) -> str:
-    """Return a name for the settings: without the card's number, which changes at each start."""
-    return re.sub(r"\s*\(hw:\d+,\d+\)$", "", device.name).removesuffix(": -")
 
 
 def _instead(kind: Kind, find: FindDevice, devices: list[AudioDevice]) -> AudioDevice | None:
