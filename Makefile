@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench clean setup setup-dev
 
-SCRIPTS := scripts/*.sh .ci/run
+SCRIPTS := scripts/*.sh tests/vm/image/*.sh .ci/run
 
 help: ## Print this table
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
