@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from edgebot.cli.console import out
+from edgebot.cli.console import err, out
 from edgebot.cli.options import options_of
 from edgebot.config import user_file
 from edgebot.errors import UnwellError
@@ -48,11 +48,18 @@ def doctor(
 
     options = options_of(context)
     findings: list[Finding] = []
-    for finding in examine(file=options.config, flags=options.assignments, sound=sound):
+    for finding in examine(
+        file=options.config,
+        flags=options.assignments,
+        sound=sound,
+        when_listening=lambda: err.print(
+            "Playing and listening for ten seconds: be quiet, please."
+        ),
+    ):
         findings.append(finding)
         if not as_json:
             show(finding)
-    changes = [change for finding in findings for change in finding.changes]
+    changes = changes_of(findings)
     file = options.config or user_file()
     written = bool(changes) and (write or (not as_json and agreed(changes, file)))
     if written:
@@ -66,6 +73,13 @@ def doctor(
     if faults:
         named = ", ".join(dict.fromkeys(faults))
         raise UnwellError(f"Something is at fault: {named}. Do what the lines above advise.")
+
+
+def changes_of(findings: Sequence[Finding]) -> list[Change]:
+    """Return the settings that would mend what was found, unless nobody knows what is set now."""
+    if any(found.subject == "settings" and found.mark == "fault" for found in findings):
+        return []
+    return [change for found in findings for change in found.changes]
 
 
 def show(finding: Finding) -> None:

@@ -78,7 +78,11 @@ def check_cards(root: Path, board: str) -> list[Finding]:
         return [
             Finding("skipped", "sound cards", "The kernel has none; a sound server may bring some.")
         ]
-    if nodes and not any(os.access(node, os.R_OK | os.W_OK) for node in nodes):
+    if not nodes:
+        text = f"{', '.join(dict.fromkeys(cards))}, but none of them under /dev/snd."
+        advice = "In a container, hand it in: --device /dev/snd."
+        return [Finding("warning", "sound cards", text, advice)]
+    if not any(os.access(node, os.R_OK | os.W_OK) for node in nodes):
         return [
             Finding(
                 "fault",

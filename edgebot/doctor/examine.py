@@ -35,6 +35,7 @@ def examine(
     flags: tuple[str, ...] = (),
     environment: Mapping[str, str] = os.environ,
     sound: bool = True,
+    when_listening: Callable[[], None] = lambda: None,
     root: Path = ROOT,
 ) -> Iterator[Finding]:
     """Yield what each check finds, as soon as it is found.
@@ -44,6 +45,7 @@ def examine(
         flags: `section.key=value` assignments.
         environment: The variables.
         sound: Play and listen as well.
+        when_listening: Called right before that.
         root: Where /proc, /sys and /dev are looked for.
     """
     findings, settings = check_settings(file=file, flags=flags, environment=environment)
@@ -59,10 +61,12 @@ def examine(
     if spi := check_spi(settings.light, root):
         yield spi
     yield from check_cards(root, settings.board)
-    yield from _audio(settings, root, sound)
+    yield from _audio(settings, root, when_listening if sound else None)
 
 
-def _audio(settings: Settings, root: Path, sound: bool) -> Iterator[Finding]:
+def _audio(
+    settings: Settings, root: Path, when_listening: Callable[[], None] | None
+) -> Iterator[Finding]:
     devices = list_devices()
     microphone_found, microphone = check_device(
         "microphone", settings.audio.microphone, root, find=find_device, devices=devices
@@ -71,7 +75,7 @@ def _audio(settings: Settings, root: Path, sound: bool) -> Iterator[Finding]:
         "speaker", settings.audio.speaker, root, find=find_device, devices=devices
     )
     yield from (microphone_found, speaker_found)
-    if not sound:
+    if when_listening is None:
         yield Finding("skipped", "hearing", "Left out, as asked for.")
     elif microphone is None or speaker is None:
         missing = "microphone" if microphone is None else "speaker"
@@ -80,6 +84,7 @@ def _audio(settings: Settings, root: Path, sound: bool) -> Iterator[Finding]:
         text = "audio.volume is 0: nothing is ever heard."
         yield Finding("warning", "hearing", text, "Set it to 1.0 and try again.")
     else:
+        when_listening()
         yield from listen(settings, microphone, speaker)
 
 

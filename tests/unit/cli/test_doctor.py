@@ -148,9 +148,28 @@ def test_a_program_reads_json(edgebot: Command, checks: Checks) -> None:
 
 def test_its_options_reach_the_checks(edgebot: Command, checks: Checks, tmp_path: Path) -> None:
     edgebot("--set", "board=gpio", "doctor", "--no-sound")
+    assert checks.asked.pop("when_listening")
     assert checks.asked == {"file": None, "flags": ("board=gpio",), "sound": False}
     edgebot("--config", str(tmp_path / "x.toml"), "doctor")
+    assert checks.asked.pop("when_listening")
     assert checks.asked == {"file": tmp_path / "x.toml", "flags": (), "sound": True}
+
+
+def test_a_person_is_asked_to_be_quiet(
+    edgebot: Command, checks: Checks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edgebot("doctor")
+    checks.asked["when_listening"]()
+    assert "be quiet, please" in capsys.readouterr().err
+
+
+def test_nothing_is_written_where_the_settings_are_not_understood(
+    edgebot: Command, checks: Checks
+) -> None:
+    checks.findings = (Finding("fault", "settings", "Unknown."), FAULT)
+    ran = edgebot("doctor", "--write")
+    assert ran.code == 12
+    assert not user_file().exists()
 
 
 def test_a_machine_without_anything_is_looked_through(edgebot: Command) -> None:

@@ -70,6 +70,12 @@ def test_no_card(machine: FakeMachine) -> None:
     assert found.mark == "skipped"
 
 
+def test_a_card_that_a_container_hides(machine: FakeMachine) -> None:
+    machine.write("proc/asound/cards", CARDS)
+    (found,) = check_cards(machine.root, "")
+    assert (found.mark, "--device /dev/snd" in found.advice) == ("warning", True)
+
+
 def test_a_known_boards_settings_are_offered(machine: FakeMachine) -> None:
     machine.write("proc/asound/cards", CARDS)
     machine.write("dev/snd/pcmC0D0c", "")

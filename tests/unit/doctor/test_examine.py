@@ -151,3 +151,22 @@ def test_a_canceller_that_fails_does_not_end_it(
         ("ok", "speaker heard"),
         ("ok", "delay"),
     ]
+
+
+def test_a_person_is_told_right_before_it_plays(
+    machine: FakeMachine, library: FakeLibrary, empty: Path
+) -> None:
+    class Told(Exception):
+        pass
+
+    def tell() -> None:
+        raise Told
+
+    library.devices = [FakeDevice("Both", inputs=1, outputs=1)]
+    library.default_input = library.default_output = 0
+    found: list[str] = []
+    with pytest.raises(Told):
+        for finding in examine(file=empty, environment={}, when_listening=tell, root=machine.root):
+            found.append(finding.subject)
+    assert found[-2:] == ["microphone", "speaker"]
+    assert all(stream.closed for stream in library.streams)
