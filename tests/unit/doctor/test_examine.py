@@ -165,8 +165,8 @@ def test_a_person_is_told_right_before_it_plays(
     library.devices = [FakeDevice("Both", inputs=1, outputs=1)]
     library.default_input = library.default_output = 0
     found: list[str] = []
+    findings = examine(file=empty, environment={}, when_listening=tell, root=machine.root)
     with pytest.raises(Told):
-        for finding in examine(file=empty, environment={}, when_listening=tell, root=machine.root):
-            found.append(finding.subject)
+        found.extend(finding.subject for finding in findings)
     assert found[-2:] == ["microphone", "speaker"]
     assert all(stream.closed for stream in library.streams)
