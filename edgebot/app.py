@@ -23,7 +23,15 @@ from edgebot.models.installed import InstalledModel, check
 from edgebot.models.model import Role
 from edgebot.models.store import Store
 from edgebot.pipeline import Stages, build_pipeline
-from edgebot.stages import commands, context, context_window, spoken_text, wake
+from edgebot.stages import (
+    commands,
+    context,
+    context_window,
+    echo,
+    interruption,
+    spoken_text,
+    wake,
+)
 from edgebot.stages.engine import find_engine
 from edgebot.stages.read_ahead import ReadAhead, ReadsAhead
 
@@ -104,35 +112,52 @@ async def load_engines(settings: Settings) -> Engines:
     return Engines(stt, llm, tts, tuple(note for _, notes in loaded for note in notes))
 
 
-async def assemble(settings: Settings, engines: Engines, *, sleeps: bool = False) -> Stages:
+@dataclass(frozen=True)
+class Box:
+    """What only a box in a room has, and neither a file nor a caller.
+
+    Attributes:
+        microphone: What the driver calls it: some take its own voice out themselves.
+        when_trouble: Called with one sentence when its own voice cannot be told from a person's.
+    """
+
+    microphone: str
+    when_trouble: Callable[[str], None]
+
+
+async def assemble(settings: Settings, engines: Engines, box: Box | None = None) -> Stages:
     """Return all stages of one conversation; the language model has read its prompt.
 
     Args:
         settings: All of them.
         engines: From `load_engines`.
-        sleeps: Whether it has a name, a button and commands; otherwise it hears all, always.
+        box: With it, the conversation has a name, a button, commands, and an open loudspeaker;
+            without it, it hears all, always.
 
     Raises:
         ConfigError: There is no such wake word.
         ModelError: A wake word's model is missing or broken.
     """
-    ear = wake.load_engine(settings) if sleeps else None
+    ear = wake.load_engine(settings) if box else None
+    guard = interruption.create(settings, box.when_trouble) if box else None
     memory = context.new_context(settings)
-    user, assistant = context.create(settings, memory)
-    llm = engines.llm()
+    user, assistant = context.create(settings, memory, guard=guard)
+    llm, tts = engines.llm(), engines.tts()
+    if guard is not None:
+        guard.watch(tts)
     if isinstance(llm, ReadsAhead):
         await llm.warm(memory)
     return Stages(
-        echo=None,
-        wake=wake.create(settings, ear) if sleeps else None,
+        echo=echo.create(settings, box.microphone) if box else None,
+        wake=wake.create(settings, ear) if box else None,
         stt=engines.stt(),
         read_ahead=ReadAhead(llm=llm, context=memory),
         user=user,
-        commands=commands.create(settings, ear.names if ear else ()) if sleeps else None,
+        commands=commands.create(settings, ear.names if ear else ()) if box else None,
         window=context_window.create(llm, memory, settings.llm.context_tokens),
         llm=llm,
         spoken_text=spoken_text.create(settings),
-        tts=engines.tts(),
+        tts=tts,
         assistant=assistant,
         context=memory,
     )
@@ -148,6 +173,9 @@ class Conversation:
         transport: BaseTransport,
         *,
         rate_hz: int,
+        is_call: bool = False,
+        handles_signals: bool = True,
+        idle_timeout_s: float | None = None,
         observers: list[BaseObserver] | None = None,
         when_ready: Callable[[], Awaitable[None]] | None = None,
         when_trouble: Callable[[str], None] = lambda text: None,
@@ -159,12 +187,19 @@ class Conversation:
             stages: From `assemble`.
             transport: Where the sound comes from and goes to.
             rate_hz: The rate of the sound that goes to the transport.
+            is_call: Whether somebody is at the other end: RTVI tells them what happens, and nobody
+                is greeted before they are there.
+            handles_signals: Whether SIGINT and SIGTERM end it.
+            idle_timeout_s: It ends when nobody has spoken for so long; None is never, for an
+                appliance waits for its next question as long as it takes.
             observers: Are shown every frame.
             when_ready: Called when the pipeline runs.
             when_trouble: Called with what went wrong once and does not end the conversation.
         """
         self._settings = settings
         self._rate_hz = rate_hz
+        self._is_call = is_call
+        self._handles_signals = handles_signals
         self._when_ready = when_ready
         self._when_trouble = when_trouble
         self._fault: str | None = None
@@ -177,9 +212,8 @@ class Conversation:
                 enable_usage_metrics=True,
             ),
             observers=observers or [],
-            enable_rtvi=False,
-            # An appliance waits for its next question as long as it takes.
-            idle_timeout_secs=None,
+            enable_rtvi=is_call,
+            idle_timeout_secs=idle_timeout_s,
             # What cannot work any more is a fault, not a silence.
             processor_unusable_policy=ProcessorUnusablePolicy.CANCEL,
             setup_timeout_secs=START_TIMEOUT_S,
@@ -189,12 +223,14 @@ class Conversation:
         self.worker.add_event_handler("on_pipeline_error", self._failed)
 
     async def run(self) -> None:
-        """Converse until `stop`, SIGINT or SIGTERM.
+        """Converse until `stop`, or a signal if it handles them.
 
         Raises:
             EngineError: A stage can no longer work.
         """
-        runner = WorkerRunner(handle_sigint=True, handle_sigterm=True)
+        runner = WorkerRunner(
+            handle_sigint=self._handles_signals, handle_sigterm=self._handles_signals
+        )
         await runner.add_workers(self.worker)
         await runner.run()
         if self._fault is not None:
@@ -205,11 +241,9 @@ class Conversation:
         await self.worker.queue_frame(EndFrame())
 
     async def _started(self, worker: PipelineWorker, frame: object) -> None:
-        assistant = self._settings.assistant
-        if assistant.greeting:
-            await worker.queue_frame(TTSSpeakFrame(assistant.greeting))
-        else:
-            await worker.queue_frame(ChimeFrame("ready"))
+        greeting = self._settings.assistant.greeting
+        if not self._is_call:
+            await worker.queue_frame(TTSSpeakFrame(greeting) if greeting else ChimeFrame("ready"))
         if self._when_ready is not None:
             await self._when_ready()
 

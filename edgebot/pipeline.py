@@ -13,6 +13,8 @@ from pipecat.processors.aggregators.llm_response_universal import (
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
+from edgebot.stages.echo import Echo
+
 
 @dataclass(frozen=True)
 class Stages:
@@ -21,7 +23,7 @@ class Stages:
     None is a stage that a conversation does without.
     """
 
-    echo: FrameProcessor | None
+    echo: Echo | None
     wake: FrameProcessor | None
     stt: FrameProcessor
     read_ahead: FrameProcessor

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
+from typing import IO
 
-from edgebot.app import Conversation, assemble, load_engines
+from edgebot.app import Box, Conversation, assemble, load_engines
 from edgebot.chimes import chime
 from edgebot.config import Settings
-from edgebot.hw.audio_device import Kind
+from edgebot.control import Control
+from edgebot.errors import DeviceError
+from edgebot.hw.audio_device import Kind, find_in, port_audio
 from edgebot.hw.audio_stream import SPEAKER_RATE_HZ, AudioStream, MicrophoneStream, SpeakerStream
+from edgebot.hw.panel import Panel
 from edgebot.hw.port_audio import PortAudio
 from edgebot.observe.state import StateObserver
 from edgebot.observe.turns import Turn, TurnObserver
 from edgebot.stages.device import DeviceTransport
-from edgebot.state import Facts
+from edgebot.stages.echo import Echo
+from edgebot.state import Facts, Fault
 
 
 async def talk(
@@ -24,63 +31,84 @@ async def talk(
     when_state: Callable[[Facts], None],
     when_heard: Callable[[str], None],
     when_said: Callable[[Turn], None],
+    terminal: IO[str] | None = None,
 ) -> None:
     """Converse until SIGINT or SIGTERM.
 
     Args:
         settings: All of them.
-        when_note: Called with what a person should know of the engines.
-        when_ready: Called when it listens.
-        when_state: Called with each new state.
+        when_note: Called with what a person should know of the engines, the devices and the panel.
+        when_ready: Called when it works, or shows what does not.
+        when_state: Called whenever what can be seen of it has changed.
         when_heard: Called with each question.
         when_said: Called with each turn when its answer was spoken.
+        terminal: Its keys are the panel where there is no button.
 
     Raises:
         EdgebotError: A model or an engine cannot be used.
     """
-    engines = await load_engines(settings)
-    for note in engines.notes:
-        when_note(note)
-    stages = await assemble(settings, engines, sleeps=True)
-    turns = TurnObserver(when_heard=when_heard, when_said=when_said)
-    turns.watch(stages.user, stages.assistant)
-    states = StateObserver(when_state, awake=settings.wake.mode == "always")
+    control = Control(settings, when_trouble=when_note)
+    panel = Panel(settings.panel, settings.light, control.act, when_note, terminal=terminal)
+    with contextlib.closing(panel):
+        engines = await load_engines(settings)
+        for note in engines.notes:
+            when_note(note)
+        microphone = await asyncio.to_thread(name_of, "microphone", settings.audio.microphone)
+        stages = await assemble(settings, engines, Box(microphone, when_note))
 
-    def ready() -> None:
-        when_ready()
-        states.ready()
+        def show(facts: Facts) -> None:
+            panel.show(facts, timer=facts.timer, connected=facts.connected)
+            when_state(facts)
 
-    await Conversation(
-        settings,
-        stages,
-        device_transport(settings, when_open=ready, when_note=when_note),
-        rate_hz=SPEAKER_RATE_HZ,
-        observers=[turns, states],
-        when_trouble=when_note,
-    ).run()
+        states = StateObserver(show, awake=settings.wake.mode == "always")
+        turns = TurnObserver(when_heard=when_heard, when_said=when_said)
+        turns.watch(stages.user, stages.assistant)
+
+        def ready(faults: frozenset[Fault]) -> None:
+            states.ready(faults)
+            when_ready()
+
+        transport = device_transport(settings, stages.echo, when_open=ready, when_note=when_note)
+        conversation = Conversation(
+            settings,
+            stages,
+            transport,
+            rate_hz=SPEAKER_RATE_HZ,
+            observers=[turns, states],
+            when_trouble=when_note,
+        )
+        control.connect(conversation.worker.queue_frames, transport.silence)
+        await conversation.run()
+
+
+def name_of(kind: Kind, wanted: str | int) -> str:
+    """Return what the driver calls a configured device; where there is none, what it is set to."""
+    try:
+        with port_audio() as library:
+            return find_in(library, kind, wanted).name
+    except DeviceError:
+        return str(wanted)
 
 
 def device_transport(
     settings: Settings,
+    echo: Echo | None = None,
     *,
     only_speaks: bool = False,
-    when_open: Callable[[], None] = lambda: None,
-    when_played: Callable[[bytes, int], None] | None = None,
-    when_reopened: Callable[[], None] = lambda: None,
+    when_open: Callable[[frozenset[Fault]], None] = lambda faults: None,
     when_note: Callable[[str], None] = lambda text: None,
 ) -> DeviceTransport:
     """Return the transport between the configured microphone and speaker.
 
     Args:
         settings: Name the devices, the volume and the chimes.
+        echo: Is handed all that is played, and told when a device was opened again.
         only_speaks: Leave the microphone out, and end with an error where the speaker fails.
-        when_open: Called once, when each device works or its fault is known.
-        when_played: Called in PortAudio's thread with all that is handed to the speaker, silence
-            too, as 16-bit mono PCM, and its rate.
-        when_reopened: Called when a device was opened again.
+        when_open: Called once, when each device works or its fault is known, with the faults.
         when_note: Called with one sentence for each fault, and one for its end.
     """
     library = PortAudio()
+    played = echo.played if echo else None
     wanted: dict[Kind, str | int] = {
         "microphone": settings.audio.microphone,
         "speaker": settings.audio.speaker,
@@ -97,7 +125,7 @@ def device_transport(
         return stream
 
     def open_speaker() -> SpeakerStream:
-        stream = SpeakerStream(library, wanted["speaker"], when_played=when_played)
+        stream = SpeakerStream(library, wanted["speaker"], when_played=played)
         remember("speaker", stream)
         return stream
 
@@ -110,6 +138,6 @@ def device_transport(
         chimes={name: chime(name, SPEAKER_RATE_HZ, volume) for name in settings.chimes.play},
         lasting=not only_speaks,
         when_open=when_open,
-        when_reopened=when_reopened,
+        when_reopened=echo.reset if echo else lambda: None,
         when_note=when_note,
     )

@@ -15,8 +15,9 @@ from edgebot.cli.options import settings_of
 
 if TYPE_CHECKING:
     from edgebot.asking import Answer
+    from edgebot.config import Settings
     from edgebot.observe.turns import Turn
-    from edgebot.state import Facts
+    from edgebot.state import Facts, Fault
 
 # Questions for a machine without a microphone.
 EXAMPLE_QUESTIONS = (
@@ -34,16 +35,17 @@ def run(context: typer.Context) -> None:
     settings = settings_of(context)
     from edgebot.talking import talk
 
-    screen = Screen()
+    screen = Screen(settings)
     try:
         asyncio.run(
             talk(
                 settings,
                 when_note=note,
-                when_ready=lambda: out.print("[bold green]ready[/]: speak."),
+                when_ready=screen.ready,
                 when_state=screen.state,
                 when_heard=screen.heard,
                 when_said=screen.said,
+                terminal=sys.stdin,
             )
         )
     finally:
@@ -158,16 +160,42 @@ def show_line(who: str, text: str) -> None:
     out.print(text, markup=False)
 
 
+def invitation(settings: Settings) -> str:
+    """Tell a person how to begin."""
+    if settings.wake.mode == "always":
+        return "speak"
+    button = "press the button" if settings.panel.talk_pin else "press space"
+    if settings.wake.mode == "button":
+        return f"{button} and speak"
+    names = " or ".join(f"“{Path(word).stem.replace('_', ' ')}”" for word in settings.wake.words)
+    return f"say {names}, or {button}, and speak"
+
+
 class Screen:
     """What a person sees while the assistant runs: a status line where there is a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._invitation = invitation(settings)
+        self._fault: Fault | None = None
+        self._has_invited = self._is_ready = False
         self._status = out.status("starting") if out.is_terminal else None
         if self._status:
             self._status.start()
 
+    def ready(self) -> None:
+        """Invite to speak, as soon as nothing is in the way."""
+        self._is_ready = True
+        self._invite()
+
+    def _invite(self) -> None:
+        if self._is_ready and self._fault is None and not self._has_invited:
+            self._has_invited = True
+            out.print(f"[bold green]ready[/]: {self._invitation}.")
+
     def state(self, facts: Facts) -> None:
         """Show what it is doing, or what is wrong."""
+        self._fault = facts.fault
+        self._invite()
         told = f"{facts.state}: {facts.fault}" if facts.fault else str(facts.state)
         if self._status:
             self._status.update(told)

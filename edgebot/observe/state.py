@@ -17,7 +17,7 @@ from pipecat.frames.frames import (
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
 from edgebot.frames import FaultFrame, MuteFrame, SleepFrame, TimerFrame, WakeFrame
-from edgebot.state import Facts
+from edgebot.state import Facts, Fault
 
 
 class StateObserver(BaseObserver):
@@ -43,9 +43,13 @@ class StateObserver(BaseObserver):
         self._has_text = False
         self.facts = Facts(awake=awake)
 
-    def ready(self) -> None:
-        """Leave `STARTING`: the pipeline runs, or it is known why it does not."""
-        self._know(started=True)
+    def ready(self, faults: frozenset[Fault] = frozenset()) -> None:
+        """Leave `STARTING`: everything works, or it is known what does not.
+
+        Args:
+            faults: What does not.
+        """
+        self._know(started=True, faults=self.facts.faults | faults)
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Take note of a frame."""

@@ -91,7 +91,7 @@ class DeviceTransport(BaseTransport):
         volume: float = 1.0,
         chimes: Mapping[str, bytes] | None = None,
         lasting: bool = True,
-        when_open: Callable[[], None] = lambda: None,
+        when_open: Callable[[frozenset[Fault]], None] = lambda faults: None,
         when_reopened: Callable[[], None] = lambda: None,
         when_note: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -105,7 +105,7 @@ class DeviceTransport(BaseTransport):
             volume: Of all that is played, 0.0 to 1.0.
             chimes: What is played by which name; others are none.
             lasting: Whether to wait for a device that fails; else it is the pipeline's end.
-            when_open: Called once, when each device works or its fault is known.
+            when_open: Called once, when each device works or its fault is known, with the faults.
             when_reopened: Called when a device was opened again: another delay, another echo.
             when_note: Called with one sentence for each fault, and one for its end.
         """
@@ -120,15 +120,20 @@ class DeviceTransport(BaseTransport):
         )
         self._when_open = when_open
         self._unknown = {Fault.SPEAKER} | ({Fault.MICROPHONE} if open_microphone else set())
+        self._faulty: set[Fault] = set()
         told = Told(lasting, self._known, when_reopened, when_note)
         self._input = DeviceInput(params, open_microphone, told)
         self._output = DeviceOutput(params, open_speaker, volume, chimes or {}, told)
 
-    def _known(self, fault: Fault) -> None:
+    def _known(self, fault: Fault, works: bool) -> None:
         is_last = self._unknown == {fault}
         self._unknown.discard(fault)
+        if works:
+            self._faulty.discard(fault)
+        else:
+            self._faulty.add(fault)
         if is_last:
-            self._when_open()
+            self._when_open(frozenset(self._faulty))
 
     def input(self) -> FrameProcessor:
         """Return the microphone's stage."""
@@ -149,7 +154,7 @@ class Told:
     def __init__(
         self,
         lasting: bool,
-        when_known: Callable[[Fault], None],
+        when_known: Callable[[Fault, bool], None],
         when_reopened: Callable[[], None],
         when_note: Callable[[str], None],
     ) -> None:
@@ -185,7 +190,7 @@ class Health:
             text = f"The {self._fault} works again."
             self._told.when_note(text)
             await self._push(FaultFrame(self._fault, text, is_over=True))
-        self._told.when_known(self._fault)
+        self._told.when_known(self._fault, True)
 
     async def fails(self, text: str) -> None:
         """Take note that it cannot be opened, or has stopped."""
@@ -196,7 +201,7 @@ class Health:
             self._is_faulty = True
             self._told.when_note(text)
             await self._push(FaultFrame(self._fault, text))
-        self._told.when_known(self._fault)
+        self._told.when_known(self._fault, False)
 
     async def _push(self, frame: Frame) -> None:
         await self._stage.push_frame(frame, self._direction)
@@ -407,8 +412,8 @@ class DeviceOutput(BaseOutputTransport):
                     speaker.set_volume(frame.volume)
             case HoldFrame() if speaker is not None:
                 speaker.hold(frame.held)
-            case ChimeFrame() if speaker is not None and frame.name in self._chimes:
-                speaker.chime(self._chimes[frame.name])
+            case ChimeFrame() if speaker is not None and frame.chime in self._chimes:
+                speaker.chime(self._chimes[frame.chime])
 
     async def push_frame(
         self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
