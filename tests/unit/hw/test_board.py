@@ -202,7 +202,7 @@ def test_bare_gpio(tmp_path: Path) -> None:
     settings = settings_of("gpio", tmp_path)
     desk = Desk(settings, BoardWithSpi())
     assert desk.press(17) == [Action.WAKE]
-    red, yellow, green = (desk.pins.pin(number) for number in (22, 23, 27))
+    red, yellow, green = (desk.pins.pin(number) for number in (5, 6, 13))
     desk.panel.show(LISTENING)
     wait_until(lambda: green.state == 1.0)
     assert (red.state, yellow.state) == (0.0, 0.0)
