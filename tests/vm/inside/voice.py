@@ -93,7 +93,7 @@ async def main() -> None:
     )
     transport = device_transport(
         settings,
-        when_open=lambda: say("ready"),
+        when_open=lambda faults: say("ready"),
         when_reopened=lambda: say("reopened"),
         when_note=lambda text: say("note:", text),
     )
