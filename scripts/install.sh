@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Install what edgebot needs from Debian: on Debian 12 and 13, and on Raspberry Pi OS.
+# Install edgebot as a service, or only what it needs: on Debian 12 and 13 and Raspberry Pi OS.
 set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+venv="" log=""
 
 # The one list of Debian packages: group, package, reason.
 debian_packages() {
@@ -17,6 +20,7 @@ build  cmake                configures llama.cpp
 build  ninja-build          builds llama.cpp
 build  python3-dev          headers of Python
 build  portaudio19-dev      headers of PortAudio
+build  swig                 binds lgpio where Python is 3.13
 build  libsystemd-dev       headers of systemd's library
 build  pkg-config           finds them
 test   espeak-ng            speaks Korean to Vosk
@@ -31,13 +35,25 @@ LIST
 
 usage() {
     cat <<'HELP'
-Usage: scripts/install.sh --deps-only [--test] [--dry-run]
+Usage: scripts/install.sh [--no-models | --models BUNDLE] [--offline WHEELHOUSE] [--user]
+       scripts/install.sh --rollback | --uninstall [--purge]
+       scripts/install.sh --deps-only [--test]
 
-  --deps-only  install the Debian packages that edgebot needs to build and to run
-  --test       also those that its tests need
-  --dry-run    print what would be done and do nothing
-  --list       print the packages, each with its group and its reason
-  --help       print this
+Without options it installs edgebot as a service that starts at every boot; run again, it upgrades.
+A version that does not come up is taken back.
+
+  --no-models           leave the models out
+  --models BUNDLE       take the models from a bundle (edgebot models export)
+  --offline WHEELHOUSE  take Python packages from a folder (scripts/wheelhouse.sh), not the network
+  --user                for yourself, without root: the service runs while you are logged in
+  --rollback            go back to the version before; edgebot rollback does so too
+  --uninstall           remove all but the models and the settings
+  --purge               remove those as well
+  --deps-only           install the Debian packages that edgebot needs to build and to run
+  --test                also those that its tests need
+  --dry-run             print what would be done and do nothing
+  --list                print the packages, each with its group and its reason
+  --help                print this
 HELP
 }
 
@@ -145,9 +161,22 @@ install_debian_packages() {
     fi
 }
 
-deps_only=0 dry_run=0 groups="run build"
+# shellcheck source=scripts/packages.sh
+. "$root/scripts/packages.sh"
+# shellcheck source=scripts/appliance.sh
+. "$root/scripts/appliance.sh"
+
+deps_only=0 dry_run=0 groups="run build" what=install options=("$@")
+models=1 bundle="" wheelhouse="" for_user=0 is_purge=0
 while (($#)); do
     case "$1" in
+        --no-models) models=0 ;;
+        --models) bundle="$(realpath "${2:?--models needs a bundle}")"; shift ;;
+        --offline) wheelhouse="$(realpath "${2:?--offline needs a folder}")"; shift ;;
+        --user) for_user=1 ;;
+        --rollback) what=roll_back ;;
+        --uninstall) what=uninstall ;;
+        --purge) is_purge=1 ;;
         --deps-only) deps_only=1 ;;
         --test) groups="run build test" ;;
         --dry-run) dry_run=1 ;;
@@ -158,7 +187,23 @@ while (($#)); do
     shift
 done
 
-if ((!deps_only)); then
-    fail "the full appliance install comes in a later version; use 'make run' instead."
+if ((deps_only)); then
+    install_debian_packages "$groups"
+    exit
 fi
-install_debian_packages "$groups"
+((!is_purge)) || [[ "$what" == uninstall ]] || fail "--purge goes with --uninstall"
+[[ -z "$wheelhouse" || -d "$wheelhouse" ]] || fail "there is no folder $wheelhouse"
+[[ -z "$bundle" || -e "$bundle" ]] || fail "there is no bundle $bundle"
+set_paths
+if ((EUID != 0 && !for_user && !dry_run)) && [[ -z "${DESTDIR:-}" ]]; then
+    command -v sudo >/dev/null || fail "run this as root: there is no sudo here"
+    exec sudo "${BASH_SOURCE[0]}" "${options[@]}"
+fi
+if ((dry_run)) && [[ "$what" != install ]]; then
+    say "Would $what in $base"
+    exit
+fi
+case "$what" in
+    install) cd "$root"; install_appliance ;;
+    *) "$what" ;;
+esac

@@ -7,13 +7,17 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-SET_UP = ("Makefile", "pyproject.toml", "constraints.txt", "scripts")
+SET_UP = (
+    *("Makefile", "README.md", "pyproject.toml", "constraints.txt", "scripts", "systemd"),
+    *("edgebot/__init__.py", "edgebot/defaults.toml"),
+)
 NOBODY = 65534
 
 # The commands of Debian that the scripts may use; all others are the machine's own fakes.
 PLAIN = (
-    *("awk", "bash", "cat", "chmod", "cp", "cut", "date", "dirname", "env", "grep", "kill"),
-    *("mkdir", "mv", "uname"),
+    *("awk", "basename", "bash", "cat", "chmod", "cp", "cut", "date", "dirname", "env", "find"),
+    *("grep", "kill", "ln", "mkdir", "mv", "readlink", "realpath", "rmdir", "sort", "sync"),
+    *("uname", "xargs"),
     *("mktemp", "nproc", "rm", "sed", "setsid", "sh", "sha256sum", "sleep", "tail", "tee", "touch"),
 )
 
@@ -64,6 +68,7 @@ case "$1 $2 $3" in
         shift 2
         echo "pip $*" | sed "s|$MACHINE/||; s|wheels/[0-9a-f]*|wheels/KEY|" >> "$MACHINE/calls"
         echo "jobs $CMAKE_BUILD_PARALLEL_LEVEL" >> "$MACHINE/jobs"
+        echo "$PIP_NO_INDEX $PIP_FIND_LINKS" > "$MACHINE/wheelhouse"
         echo "  Building wheel for llama-cpp-python (pyproject.toml): started"
         if test -e "$MACHINE/slow-pip"; then
             sleep 600 & echo $! > "$MACHINE/compiler"; wait
@@ -80,7 +85,9 @@ esac
 EDGEBOT = """#!/bin/sh
 case "$*" in
     "models list --json") cat "$MACHINE/models"; exit ;;
-    "models pull"*) echo "$3" >> "$MACHINE/models" ;;
+    "models pull"*)
+        ! test -e "$MACHINE/no-network" || { echo "edgebot: There is no network."; exit 5; }
+        echo "$3" >> "$MACHINE/models" ;;
 esac
 echo "edgebot $*" >> "$MACHINE/calls"
 test "$1 $2" != "devices --check" || exit "$(cat "$MACHINE/devices" 2>/dev/null || echo 0)"
@@ -103,6 +110,7 @@ class Machine:
             if (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, self.checkout / name)
             else:
+                (self.checkout / name).parent.mkdir(exist_ok=True)
                 shutil.copy2(ROOT / name, self.checkout / name)
         for name in PLAIN:
             found = shutil.which(name)

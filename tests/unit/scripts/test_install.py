@@ -118,13 +118,6 @@ def test_pipewire_is_not_driven_out_by_pulseaudio(machine: Machine) -> None:
     assert calls_as_root(machine) == [INSTALL.format(packages="shellcheck")]
 
 
-def test_the_full_install_names_what_to_use_instead(machine: Machine) -> None:
-    done = machine.run("scripts/install.sh")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "make run" in done.stderr
-
-
 def test_an_unknown_option_is_refused_by_name(machine: Machine) -> None:
     done = machine.run("scripts/install.sh", "--deps")
     assert done.returncode == 1

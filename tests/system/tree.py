@@ -1,0 +1,179 @@
+"""A Debian of its own, booted with a real systemd, for tests of what is installed there."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgebot"
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+# What every Debian with systemd holds; the installation brings the rest itself.
+PACKAGES = "ca-certificates,dbus,systemd,systemd-sysv"
+# What the host's environment says of the network holds in the tree as well.
+_OF_THE_NETWORK = (
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT"),
+)
+_OF_CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+BOOT_S = 60
+
+
+def why_not() -> str | None:
+    """Return why this machine cannot boot a Debian of its own, or None."""
+    if os.geteuid() != 0:
+        return "this needs root, to boot a Debian of its own"
+    for program in ("mmdebstrap", "systemd-nspawn", "nsenter"):
+        if shutil.which(program) is None:
+            return f"this needs {program}"
+    return None
+
+
+def base_tree(suite: str) -> Path:
+    """Return a bare Debian, made once and kept."""
+    tree = CACHE / "system" / suite
+    if not (tree / "etc/debian_version").exists():
+        made = tree.with_name(f"{suite}.new")
+        shutil.rmtree(made, ignore_errors=True)
+        made.parent.mkdir(parents=True, exist_ok=True)
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}"]
+        subprocess.run([*command, suite, made], check=True, timeout=600)
+        apt = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
+        proxies = [
+            line
+            for line in apt.stdout.splitlines()
+            if line.startswith(("Acquire::http::", "Acquire::https::"))
+        ]
+        (made / "etc/apt/apt.conf.d/90host").write_text("\n".join(proxies) + "\n")
+        made.rename(tree)
+    return tree
+
+
+class Machine:
+    """A booted Debian."""
+
+    def __init__(self, tree: Path, leader: int) -> None:
+        self.tree = tree
+        self._leader = leader
+
+    def run(
+        self, command: str, *, timeout: float = 60, is_checked: bool = True, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of a shell there, as root."""
+        environment = {
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            **{name: os.environ[name] for name in _OF_THE_NETWORK if os.environ.get(name)},
+            **{name: str(CERTIFICATES) for name in _OF_CERTIFICATES if os.environ.get(name)},
+            **variables,
+        }
+        settings = [f"{name}={value}" for name, value in environment.items()]
+        enter = ["nsenter", "--target", str(self._leader)]
+        enter += ["--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root", "--wd"]
+        done = subprocess.run(
+            [*enter, "/usr/bin/env", "-i", *settings, "/bin/bash", "-c", command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if is_checked and done.returncode:
+            raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def says(self, command: str, **more: float) -> str:
+        """Return what a command prints."""
+        return self.run(command, **more).stdout.strip()  # type: ignore[arg-type]
+
+    def shows(self, name: str, unit: str = "edgebot.service") -> str:
+        """Return a property of a unit."""
+        return self.says(f"systemctl show -P {name} {unit}")
+
+    def until(self, command: str, *, within_s: float, every_s: float = 0.1) -> float:
+        """Wait until a command succeeds, and return how long that took."""
+        begun = time.monotonic()
+        while self.run(command, is_checked=False).returncode:
+            waited = time.monotonic() - begun
+            assert waited < within_s, f"{command}: not within {within_s} s"
+            time.sleep(every_s)
+        return time.monotonic() - begun
+
+    def files(self) -> set[str]:
+        """Return every file that somebody would call installed, but what apt and logs leave."""
+        found = self.says(
+            "find /etc /opt /usr/local /var/lib /var/log /run/edgebot /root -xdev 2>/dev/null || :"
+        )
+        left_by_others = ("/var/lib/apt", "/var/lib/dpkg", "/var/log/", "/root/.cache")
+        return {
+            name
+            for name in found.splitlines()
+            if not name.startswith(left_by_others) or "edgebot" in Path(name).name
+        }
+
+
+@contextmanager
+def booted(suite: str, *binds: str, folder: Path | None = None) -> Iterator[Machine]:
+    """Boot a Debian whose changes are forgotten at the end.
+
+    Args:
+        suite: bookworm or trixie.
+        binds: Arguments of systemd-nspawn that bring folders in.
+        folder: Where the changes lie, below /var/tmp by default.
+    """
+    base = base_tree(suite)
+    with tempfile.TemporaryDirectory(dir=folder or "/var/tmp", prefix="edgebot-system.") as name:
+        parts = {part: Path(name) / part for part in ("upper", "work", "tree")}
+        for part in parts.values():
+            part.mkdir()
+        layers = f"lowerdir={base},upperdir={parts['upper']},workdir={parts['work']}"
+        mount = ["mount", "-t", "overlay", "overlay", "-o", layers, str(parts["tree"])]
+        subprocess.run(mount, check=True)
+        command = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"]
+        command += ["--console=pipe", "--capability=CAP_NET_ADMIN", "-D", str(parts["tree"])]
+        if CERTIFICATES.exists():
+            command.append(f"--bind-ro={CERTIFICATES}")
+        with (Path(name) / "console").open("wb") as console:
+            nspawn = subprocess.Popen(
+                [*command, *binds], stdin=subprocess.DEVNULL, stdout=console, stderr=console
+            )
+        try:
+            machine = Machine(parts["tree"], _leader_of(nspawn))
+            _wait_for_boot(machine, Path(name) / "console")
+            yield machine
+        finally:
+            nspawn.terminate()
+            try:
+                nspawn.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                nspawn.kill()
+                nspawn.wait()
+            subprocess.run(["umount", "--lazy", str(parts["tree"])], check=False)
+
+
+def _leader_of(nspawn: subprocess.Popen[bytes]) -> int:
+    children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children")
+    for _ in range(BOOT_S * 10):
+        assert nspawn.poll() is None, "systemd-nspawn does not start"
+        for child in children.read_text().split():
+            if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                return int(child)
+        time.sleep(0.1)
+    raise AssertionError("systemd does not start in systemd-nspawn")
+
+
+def _wait_for_boot(machine: Machine, console: Path) -> None:
+    for _ in range(BOOT_S * 5):
+        state = machine.run("systemctl is-system-running", is_checked=False).stdout.strip()
+        if state in ("running", "degraded"):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"Debian does not boot: {shlex.quote(console.read_text()[-2000:])}")

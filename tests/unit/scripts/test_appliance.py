@@ -1,0 +1,224 @@
+"""scripts/install.sh in full, below a folder: versions side by side, and nothing of the user's lost."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgebot.config import known_keys, load_settings
+
+from .machine import ROOT, Machine
+
+PULL = "edgebot models pull"
+
+
+class Appliance:
+    """A machine whose root is a folder."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.root = machine.folder / "root"
+        self.base = self.root / "opt/edgebot"
+        self.settings = self.root / "etc/edgebot/edgebot.toml"
+        self.models = self.root / "var/lib/edgebot/models"
+
+    def install(self, *options: str) -> subprocess.CompletedProcess[str]:
+        return self.machine.run("scripts/install.sh", *options, DESTDIR=str(self.root))
+
+    def change(self) -> None:
+        """Make another version of the checkout."""
+        with (self.machine.checkout / "edgebot/__init__.py").open("a") as file:
+            file.write("# changed\n")
+
+    def version(self, link: str = "current") -> str:
+        return (self.base / link).readlink().name
+
+    @property
+    def versions(self) -> set[str]:
+        return {path.name for path in (self.base / "versions").iterdir()}
+
+
+@pytest.fixture
+def appliance(machine: Machine) -> Appliance:
+    return Appliance(machine)
+
+
+def test_the_first_installation_makes_everything(appliance: Appliance) -> None:
+    done = appliance.install()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.findall(r"^\[(\d)/7\]", done.stdout, re.MULTILINE) == list("1234567")
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*-[0-9a-f]{8}", appliance.version())
+    made = {str(path.relative_to(appliance.root)) for path in appliance.root.rglob("*")}
+    assert {
+        "etc/edgebot/edgebot.toml",
+        "etc/systemd/system/edgebot.service",
+        "etc/systemd/system/multi-user.target.wants/edgebot.service",
+        "opt/edgebot/current",
+        "usr/local/bin/edgebot",
+        "usr/local/share/bash-completion/completions/edgebot",
+        "usr/local/share/zsh/site-functions/_edgebot",
+        "var/lib/edgebot",
+        "var/log/edgebot-install.log",
+    } <= made
+    assert PULL in appliance.machine.calls
+    unit = appliance.root / "etc/systemd/system/edgebot.service"
+    assert unit.read_text() == (ROOT / "systemd/edgebot.service").read_text()
+
+
+def test_the_same_again_builds_nothing(appliance: Appliance) -> None:
+    appliance.install()
+    before = [call for call in appliance.machine.calls if call.startswith(("pip", "venv"))]
+    assert appliance.install().returncode == 0
+    assert [c for c in appliance.machine.calls if c.startswith(("pip", "venv"))] == before
+    assert len(appliance.versions) == 1
+    assert not (appliance.base / "previous").exists()
+
+
+def test_an_upgrade_keeps_the_version_before_and_no_more(appliance: Appliance) -> None:
+    seen = []
+    for _ in range(3):
+        appliance.install()
+        seen.append(appliance.version())
+        appliance.change()
+    assert len(set(seen)) == 3
+    assert appliance.versions == set(seen[1:])
+    assert appliance.version("previous") == seen[1]
+
+
+def test_there_is_a_way_back_and_forth(appliance: Appliance) -> None:
+    assert appliance.install("--rollback").returncode == 1
+    appliance.install()
+    first = appliance.version()
+    appliance.change()
+    appliance.install()
+    second = appliance.version()
+    assert appliance.install("--rollback").returncode == 0
+    assert (appliance.version(), appliance.version("previous")) == (first, second)
+    # The way back is also the installed copy's, which has no checkout.
+    copy = appliance.base / "current/scripts/install.sh"
+    done = subprocess.run(
+        [appliance.machine.bin / "bash", copy, "--rollback"],
+        env=appliance.machine.environment(DESTDIR=str(appliance.root)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert appliance.version() == second
+
+
+def test_a_failure_leaves_the_old_version(appliance: Appliance) -> None:
+    appliance.install()
+    before = appliance.version()
+    appliance.change()
+    appliance.machine.has(broken_pip="")
+    done = appliance.install()
+    assert done.returncode == 1
+    assert "error: no such compiler" in done.stderr
+    assert "edgebot-install.log" in done.stderr.splitlines()[-1]
+    assert appliance.version() == before
+    (appliance.machine.folder / "broken-pip").unlink()
+    assert appliance.install().returncode == 0
+    assert appliance.version() != before
+
+
+def test_models_that_cannot_be_had_stop_it_with_what_to_do(appliance: Appliance) -> None:
+    appliance.machine.has(no_network="")
+    done = appliance.install()
+    assert done.returncode == 1
+    assert "--models BUNDLE" in done.stderr
+    assert not (appliance.base / "current").exists()
+    done = appliance.install("--no-models")
+    assert done.returncode == 0
+    assert "sudo edgebot models pull" in done.stdout
+
+
+def test_models_come_from_a_bundle(appliance: Appliance) -> None:
+    bundle = appliance.machine.folder / "bundle.tar"
+    bundle.write_text("")
+    assert appliance.install("--models", str(bundle)).returncode == 0
+    assert f"edgebot models import {bundle}" in appliance.machine.calls
+    assert PULL not in appliance.machine.calls
+    assert appliance.install("--models", "missing").returncode == 1
+
+
+def test_a_wheelhouse_needs_no_network(appliance: Appliance) -> None:
+    wheels = appliance.machine.folder / "wheels"
+    wheels.mkdir()
+    appliance.machine.has_not("cmake")
+    assert appliance.install("--offline", str(wheels), "--no-models").returncode == 0
+    assert (appliance.machine.folder / "wheelhouse").read_text() == f"1 {wheels}\n"
+    assert not any("cmake" in call or " wheel " in call for call in appliance.machine.calls)
+
+
+def test_the_settings_are_every_key_commented_out(appliance: Appliance, tmp_path: Path) -> None:
+    appliance.install("--no-models")
+    text = appliance.settings.read_text()
+    nothing = load_settings(file=appliance.settings, environment={})
+    empty = tmp_path / "empty.toml"
+    empty.write_text("")
+    assert nothing == load_settings(file=empty, environment={})
+    for key in known_keys():
+        assert re.search(rf"^# {key.rpartition('.')[2]} = ", text, re.MULTILINE), key
+    # Without the marks it is the defaults, and valid.
+    lines = [re.sub(r"^# ?", "", line) for line in text.split("\n\n", 1)[1].splitlines()]
+    appliance.settings.write_text("\n".join(lines))
+    assert load_settings(file=appliance.settings, environment={}) == nothing
+
+
+def test_the_users_settings_are_never_overwritten(appliance: Appliance) -> None:
+    appliance.install("--no-models")
+    appliance.settings.write_text("[tts]\nspeed = 1.5\n")
+    appliance.change()
+    done = appliance.install("--no-models")
+    assert "is yours and stays" in done.stdout
+    assert appliance.settings.read_text() == "[tts]\nspeed = 1.5\n"
+
+
+@pytest.mark.parametrize("is_purge", [False, True])
+def test_nothing_is_left(appliance: Appliance, is_purge: bool) -> None:
+    appliance.install()
+    model = appliance.models / "voice" / "file"
+    model.parent.mkdir(parents=True)
+    model.write_text("")
+    done = appliance.install("--uninstall", *["--purge"] * is_purge)
+    assert (done.returncode, done.stderr) == (0, "")
+    left = {
+        str(path.relative_to(appliance.root))
+        for path in appliance.root.rglob("*")
+        if not path.is_dir()
+    }
+    yours = {"etc/edgebot/edgebot.toml", "var/lib/edgebot/models/voice/file"}
+    assert left == (set() if is_purge else yours)
+    assert ("What is yours stays" in done.stdout) == (not is_purge)
+    assert appliance.install("--uninstall").returncode == 0
+
+
+def test_a_dry_run_changes_nothing(appliance: Appliance) -> None:
+    done = appliance.install("--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(appliance.settings) in done.stdout
+    assert not appliance.root.exists()
+    assert appliance.machine.calls == []
+    assert appliance.install("--uninstall", "--dry-run").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--purge"], "--purge goes with --uninstall"),
+        (["--offline", "missing"], "there is no folder"),
+        (["--models"], "--models needs a bundle"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    appliance: Appliance, options: list[str], said: str
+) -> None:
+    done = appliance.install(*options)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert not appliance.root.exists()
