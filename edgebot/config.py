@@ -179,6 +179,18 @@ class ServiceSettings(Section):
     memory_limit_mb: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
+class BridgeSettings(Section):
+    enabled: bool
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=0, le=65_535)]
+    names: tuple[str, ...]
+    certificate: str
+    certificate_key_file: str
+    greeting: str
+    callers: Annotated[int, Field(ge=1, le=8)]
+    longest_call_s: Annotated[float, Field(ge=10.0, le=86_400.0)]
+
+
 class Settings(Section):
     """Everything that can be set. Units are in the names; `defaults.toml` explains each key."""
 
@@ -198,6 +210,7 @@ class Settings(Section):
     models: ModelsSettings
     log: LogSettings
     service: ServiceSettings
+    bridge: BridgeSettings
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ ROOT = Path(edgebot.__file__).parent
 FLOORS: list[set[str]] = [
     {"__main__"},
     {"cli"},
-    {"talking", "asking", "chatting", "speaking", "listening", "doctor"},
+    {"talking", "asking", "chatting", "speaking", "listening", "doctor", "bot"},
+    {"call"},
     {"app"},
     {"pipeline", "control"},
     {"stages", "observe"},

@@ -383,6 +383,15 @@ ANY_VALUE: dict[str, st.SearchStrategy[Any]] = {
     "log.level": st.sampled_from(["debug", "info", "warning", "error", "off"]),
     "log.words": st.booleans(),
     "service.memory_limit_mb": st.integers(0, 1_000_000),
+    "bridge.enabled": st.booleans(),
+    "bridge.host": WORDS.filter(bool),
+    "bridge.port": st.integers(0, 65_535),
+    "bridge.names": st.lists(WORDS, max_size=3),
+    "bridge.certificate": WORDS,
+    "bridge.certificate_key_file": WORDS,
+    "bridge.greeting": WORDS,
+    "bridge.callers": st.integers(1, 8),
+    "bridge.longest_call_s": st.floats(10, 86_400),
 }
 ASSIGNMENTS = st.sampled_from(sorted(ANY_VALUE)).flatmap(
     lambda key: st.tuples(st.just(key), ANY_VALUE[key])
