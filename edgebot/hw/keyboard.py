@@ -42,10 +42,15 @@ class Keyboard:
         self._when_gesture = when_gesture
         self._found: list[Any] = termios.tcgetattr(self._file)
         self._wake_read, self._wake_write = os.pipe()
-        self._handlers: dict[signal.Signals, Any] = {}
+        self._ours: dict[signal.Signals, Any] = {
+            signal.SIGTSTP: self._stop,
+            signal.SIGCONT: self._go_on,
+            signal.SIGTERM: self._end,
+        }
+        self._theirs: dict[signal.Signals, Any] = {}
         self._is_open = True
         atexit.register(self.restore)
-        self._follow_job_control()
+        self._follow_signals()
         self.take()
         self._thread = threading.Thread(target=self._read, name="keyboard", daemon=True)
         self._thread.start()
@@ -92,23 +97,33 @@ class Keyboard:
         os.close(self._wake_write)
         self.restore()
         atexit.unregister(self.restore)
-        for number, handler in self._handlers.items():
-            if threading.current_thread() is threading.main_thread():
+        for number, handler in self._theirs.items():
+            if signal.getsignal(number) == self._ours[number]:
                 signal.signal(number, handler)
 
-    def _follow_job_control(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._handlers = {
-                signal.SIGTSTP: signal.signal(signal.SIGTSTP, self._stop),
-                signal.SIGCONT: signal.signal(signal.SIGCONT, lambda number, frame: self.take()),
-            }
+    def _follow_signals(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # Only the main thread may.
+        for number, handler in self._ours.items():
+            # Whoever has an order of their own for SIGTERM closes the keyboard as well.
+            if number is not signal.SIGTERM or signal.getsignal(number) is signal.SIG_DFL:
+                self._theirs[number] = signal.signal(number, handler)
 
     def _stop(self, number: int, frame: object) -> None:
         """Stop as Ctrl-Z wants, the shell's terminal restored; go on where it stopped."""
-        self.restore()
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
+        self._obey(signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, self._stop)
+
+    def _go_on(self, number: int, frame: object) -> None:
+        self.take()
+
+    def _end(self, number: int, frame: object) -> None:
+        self._obey(signal.SIGTERM)
+
+    def _obey(self, number: signal.Signals) -> None:
+        self.restore()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
     def _read(self) -> None:
         while self._is_open:

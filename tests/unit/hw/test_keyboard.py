@@ -93,9 +93,12 @@ def test_the_terminal_is_left_as_it_was_found(terminal: Terminal) -> None:
 
 
 def test_signals_are_handed_back(terminal: Terminal) -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGTSTP, signal.SIGCONT)]
-    open_keyboard(terminal, Told()).close()
-    assert [signal.getsignal(number) for number in (signal.SIGTSTP, signal.SIGCONT)] == before
+    numbers = (signal.SIGTSTP, signal.SIGCONT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    keyboard = open_keyboard(terminal, Told())
+    assert [signal.getsignal(number) for number in numbers] != before
+    keyboard.close()
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_a_terminal_that_goes_away_ends_the_reading() -> None:
@@ -213,6 +216,14 @@ def test_ctrl_c_restores_the_terminal() -> None:
     with Process("time.sleep(60)") as process:
         process.terminal.type(b"\x03")
         assert process.process.wait(timeout=20) == -signal.SIGINT
+        assert process.terminal.modes == process.found
+
+
+def test_sigterm_restores_the_terminal() -> None:
+    with Process("time.sleep(60)") as process:
+        assert process.terminal.is_raw
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(timeout=20) == -signal.SIGTERM
         assert process.terminal.modes == process.found
 
 
