@@ -177,3 +177,18 @@ def _wait_for_boot(machine: Machine, console: Path) -> None:
             return
         time.sleep(0.2)
     raise AssertionError(f"Debian does not boot: {shlex.quote(console.read_text()[-2000:])}")
+
+
+def copy_checkout(to: Path) -> None:
+    """Copy what the checkout holds, whether committed or not, but not what was built there."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/", "benchmarks/")):
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)

@@ -1,4 +1,4 @@
-"""scripts/install.sh in full, below a folder: versions side by side, and nothing of the user's lost."""
+"""scripts/install.sh in full, below a folder: versions side by side, and the user's own kept."""
 
 from __future__ import annotations
 
@@ -215,9 +215,7 @@ def test_a_dry_run_changes_nothing(appliance: Appliance) -> None:
         (["--models"], "--models needs a bundle"),
     ],
 )
-def test_what_does_not_fit_is_refused(
-    appliance: Appliance, options: list[str], said: str
-) -> None:
+def test_what_does_not_fit_is_refused(appliance: Appliance, options: list[str], said: str) -> None:
     done = appliance.install(*options)
     assert done.returncode == 1
     assert said in done.stderr

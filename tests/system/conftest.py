@@ -1,0 +1,65 @@
+"""A Debian with systemd as process 1, in which install.sh has installed edgebot from the checkout.
+
+These take minutes, and are asked for by EDGEBOT_SYSTEM=1.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from .tree import CACHE, Machine, booted, copy_checkout, why_not
+
+INSTALL = "/root/edgebot/scripts/install.sh"
+INSTALL_S = 1500
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What the tests look at.
+
+    Attributes:
+        machine: The booted Debian.
+        before: Its files before the installation.
+        seconds: How long the installation took.
+        said: What it said.
+    """
+
+    machine: Machine
+    before: set[str]
+    seconds: float
+    said: str
+
+
+@pytest.fixture(scope="session")
+def suite() -> str:
+    return os.environ.get("EDGEBOT_SYSTEM_SUITE", "bookworm")
+
+
+@pytest.fixture(scope="session")
+def machine(suite: str) -> Iterator[Machine]:
+    if not os.environ.get("EDGEBOT_SYSTEM"):
+        pytest.skip("minutes long: EDGEBOT_SYSTEM=1 asks for it")
+    if reason := why_not():
+        pytest.skip(reason)
+    # llama.cpp is compiled once a machine; what pip has fetched is not fetched again.
+    kept = {
+        CACHE / "wheels": "/root/.cache/edgebot/wheels",
+        CACHE / "system/pip": "/root/.cache/pip",
+    }
+    for folder in kept:
+        folder.mkdir(parents=True, exist_ok=True)
+    with booted(suite, *(f"--bind={here}:{there}" for here, there in kept.items())) as made:
+        copy_checkout(made.tree / "root/edgebot")
+        yield made
+
+
+@pytest.fixture(scope="session")
+def installed(machine: Machine) -> Installed:
+    before, begun = machine.files(), time.monotonic()
+    done = machine.run(f"{INSTALL} --no-models", timeout=INSTALL_S)
+    return Installed(machine, before, time.monotonic() - begun, done.stdout)

@@ -1,0 +1,196 @@
+"""install.sh in a Debian of its own: the service comes up, stays up, and leaves nothing behind.
+
+There is no sound in that Debian, so the service shows a fault; what is measured is that it lives.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+
+import pytest
+
+from .conftest import INSTALL, INSTALL_S, Installed
+from .service import UNIT, figures, pid, ready_again, status
+from .tree import Machine
+
+WATCHDOG_S = 20.0
+LOAD_S = 30.0
+KILLS = 20
+FREEZES = 5
+
+
+@pytest.fixture
+def machine_with(installed: Installed) -> Machine:
+    """The Debian with a service that runs."""
+    machine = installed.machine
+    machine.run(f"systemctl reset-failed {UNIT}; systemctl start {UNIT}", timeout=120)
+    return machine
+
+
+def test_it_is_installed_and_runs(installed: Installed) -> None:
+    machine = installed.machine
+    print(f"\ninstalled in {installed.seconds:.0f} s\n{installed.said}")
+    assert machine.shows("ActiveState") == "active"
+    assert machine.shows("UnitFileState") == "enabled"
+    assert machine.says(f"ps -o user= -p {pid(machine)}") == "edgebot"
+    assert machine.says("readlink -f /usr/local/bin/edgebot").endswith("/bin/edgebot")
+    assert status(machine)["ready_at"] is not None
+    figures("start", [status(machine)["ready_at"] - status(machine)["started_at"]])
+
+
+def test_it_shows_what_it_misses_and_stays(machine_with: Machine) -> None:
+    found = status(machine_with)
+    assert found["state"] == "fault"
+    assert found["faults"]
+    assert machine_with.shows("StatusText").startswith("fault: ")
+    assert "next" in machine_with.says("edgebot status")
+
+
+def test_its_sandbox_is_tight(machine_with: Machine) -> None:
+    said = machine_with.says(f"systemd-analyze --no-pager security {UNIT}")
+    exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
+    assert exposure
+    print(f"\nexposure {exposure[1]}")
+    assert float(exposure[1]) <= 1.0
+
+
+def test_it_cannot_open_a_socket(machine_with: Machine) -> None:
+    """A process in the unit's own namespaces and under its own filter tries."""
+    machine_with.run("mkdir -p /run/systemd/system/probe.service.d")
+    code = (
+        "import socket\n"
+        "for family in (socket.AF_INET, socket.AF_INET6):\n"
+        "    try: socket.socket(family); print('open')\n"
+        "    except OSError as error: print(error.strerror)\n"
+        "socket.socket(socket.AF_UNIX); print('unix')\n"
+        "print(open('/proc/net/dev').read().count(':'))\n"
+    )
+    (machine_with.tree / "probe.py").write_text(code)
+    text = machine_with.says(f"cat /etc/systemd/system/{UNIT}")
+    probe = re.sub(
+        r"^(Type|NotifyAccess|WatchdogSec|Restart\w*|ExecReload)=.*\n", "", text, flags=re.M
+    )
+    probe = re.sub(
+        r"^ExecStart=.*", "Type=oneshot\nExecStart=/usr/bin/python3 /probe.py", probe, flags=re.M
+    )
+    probe = probe.replace("RuntimeDirectory=edgebot", "RuntimeDirectory=probe")
+    (machine_with.tree / "etc/systemd/system/probe.service").write_text(probe)
+    machine_with.run("systemctl daemon-reload; systemctl start probe.service")
+    said = machine_with.says("journalctl -u probe -o cat --no-pager").splitlines()
+    refused = "Address family not supported by protocol"
+    machine_with.run("rm -r /probe.py /etc/systemd/system/probe.service /run/systemd/system/probe*")
+    machine_with.run("systemctl daemon-reload")
+    assert [line for line in said if line in (refused, "open", "unix", "1")] == [
+        refused,
+        refused,
+        "unix",
+        "1",  # the loopback, and no other interface
+    ]
+    held = machine_with.says(f"grep -c . /proc/{pid(machine_with)}/net/dev")
+    assert int(held) == 3  # two lines of headings, and the loopback
+
+
+def test_it_comes_back_after_each_kill(machine_with: Machine) -> None:
+    times = []
+    for number in range(KILLS):
+        how = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)[number % 3 if number > 13 else 0]
+        before = pid(machine_with)
+        machine_with.run(f"kill -{int(how)} {before}")
+        times.append(ready_again(machine_with, before, within_s=10 + LOAD_S))
+    figures("killed", times)
+
+
+def test_the_watchdog_finds_a_process_that_hangs(machine_with: Machine) -> None:
+    times = []
+    for _ in range(FREEZES):
+        before = pid(machine_with)
+        time.sleep(1)
+        machine_with.run(f"kill -STOP {before}")
+        times.append(ready_again(machine_with, before, within_s=WATCHDOG_S + 10 + LOAD_S))
+    figures("frozen", times)
+    assert "atchdog" in machine_with.says(f"journalctl -u {UNIT} --no-pager")
+
+
+def test_it_stops_within_seconds(machine_with: Machine) -> None:
+    begun = time.monotonic()
+    machine_with.run(f"systemctl stop {UNIT}")
+    taken = time.monotonic() - begun
+    print(f"\nstopped in {taken:.1f} s")
+    assert taken < 5
+    assert machine_with.shows("Result") == "success"
+
+
+def test_a_broken_settings_file_takes_nothing_down(machine_with: Machine) -> None:
+    before = pid(machine_with)
+    machine_with.run("cp /etc/edgebot/edgebot.toml /root/kept.toml")
+    machine_with.run("printf '[tts\\n' > /etc/edgebot/edgebot.toml; systemctl reload edgebot")
+    machine_with.until("edgebot status --json | grep -q 'not valid TOML'", within_s=20)
+    assert pid(machine_with) == before
+    machine_with.run(f"kill -9 {before}")
+    ready_again(machine_with, before, within_s=10 + LOAD_S)
+    assert "settings" in status(machine_with)["faults"]
+    assert machine_with.run("edgebot config check", is_checked=False).returncode == 3
+    machine_with.run("mv /root/kept.toml /etc/edgebot/edgebot.toml; systemctl reload edgebot")
+    machine_with.until("! edgebot status --json | grep -q 'not valid TOML'", within_s=20)
+
+
+def test_a_full_disk_loses_nothing(machine_with: Machine) -> None:
+    """The state's folder has no room left; the service starts, and its last settings are whole."""
+    machine = machine_with
+    machine.run("systemctl stop edgebot; cp -a /var/lib/edgebot /root/kept")
+    machine.run("mount -t tmpfs -o size=64k,mode=755 tmpfs /var/lib/edgebot")
+    machine.run("cp -a /root/kept/. /var/lib/edgebot/; rm -rf /root/kept")
+    machine.run("cp /var/lib/edgebot/last-good.toml /root/last-good.toml")
+    machine.run("cat /dev/zero > /var/lib/edgebot/full || :")
+    machine.run("cp /etc/edgebot/edgebot.toml /root/kept.toml")
+    machine.run("printf '[tts]\\nspeed = 1.5\\n' >> /etc/edgebot/edgebot.toml")
+    machine.run("systemctl start edgebot", timeout=60)
+    assert status(machine)["ready_at"] is not None
+    machine.run("cmp /var/lib/edgebot/last-good.toml /root/last-good.toml")
+    machine.run("mv /root/kept.toml /etc/edgebot/edgebot.toml; systemctl stop edgebot")
+    machine.run("umount /var/lib/edgebot; rm /root/last-good.toml; systemctl start edgebot")
+
+
+def test_a_next_version_that_is_broken_goes_back_by_itself(machine_with: Machine) -> None:
+    machine = machine_with
+    good = machine.says("readlink /opt/edgebot/current")
+    file = machine.tree / "root/edgebot/edgebot/cli/serve.py"
+    text = file.read_text()
+    file.write_text(text.replace("def serve(", "raise_here = 1 / 0\n\n\ndef serve("))
+    done = machine.run(f"{INSTALL} --no-models", timeout=INSTALL_S, is_checked=False)
+    assert done.returncode == 1
+    assert machine.says("readlink /opt/edgebot/current") == good
+    # This one starts, and falls over when it serves.
+    file.write_text(
+        text.replace("    faulthandler.enable()", "    os.abort()").replace(
+            "import asyncio", "import asyncio\nimport os"
+        )
+    )
+    done = machine.run(f"{INSTALL} --no-models", timeout=INSTALL_S, is_checked=False)
+    print(f"\n{done.stdout}")
+    assert done.returncode == 1
+    assert "does not come up, and" in done.stderr
+    assert machine.says("readlink /opt/edgebot/current") == good
+    assert machine.shows("ActiveState") == "active"
+    assert len(machine.says("ls /opt/edgebot/versions").splitlines()) == 1
+    file.write_text(text)
+
+
+def test_it_is_quiet(installed: Installed) -> None:
+    """All those faults together wrote little."""
+    said = installed.machine.says(f"journalctl -u {UNIT} --no-pager")
+    print(f"\n{len(said)} bytes of journal")
+    assert len(said) < 1_000_000
+
+
+def test_nothing_is_left(installed: Installed) -> None:
+    machine = installed.machine
+    machine.run(f"{INSTALL} --uninstall --purge", timeout=60)
+    found = machine.files() - installed.before
+    # What Debian's packages brought is Debian's.
+    left = {name for name in found if "edgebot" in name and not name.startswith("/root/edgebot")}
+    assert left == set()
+    assert machine.run("getent passwd edgebot", is_checked=False).returncode == 2
+    assert machine.says("systemctl list-unit-files | grep -c edgebot || :") == "0"
