@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgebot.doctor.finding import Change, Finding
-from edgebot.doctor.tree import holders, named, read_text
+from edgebot.doctor.tree import Holder, holders, named, read_text
 from edgebot.errors import DeviceBusyError, DeviceError
 from edgebot.hw.audio_device import AudioDevice
 
@@ -40,18 +40,25 @@ def check_device(
     try:
         device = find(kind, wanted)
     except DeviceBusyError as error:
-        letter = "c" if kind == "microphone" else "p"
-        path = re.compile(rf"/dev/snd/pcmC\d+D\d+{letter}")
-        found = holders(root, lambda name: bool(path.fullmatch(name)))
-        return Finding("fault", kind, str(error), f"It is held by {named(found)}."), None
+        who = named(_who_uses(kind, root))
+        return Finding("fault", kind, str(error), f"It is held by {who}."), None
     except DeviceError as error:
         instead = _instead(kind, find, devices)
         if instead is None:
-            return Finding("fault", kind, str(error)), None
+            # PortAudio leaves out of its list what another program holds.
+            users = _who_uses(kind, root)
+            advice = f"One is held by {named(users)}: end that program." if users else ""
+            return Finding("fault", kind, str(error), advice), None
         change = Change(f"audio.{kind}", instead.stable_name)
         advice = f"{instead.name!r} works instead: set audio.{kind} to {change.value!r}."
         return Finding("fault", kind, str(error), advice, (change,)), instead
     return Finding("ok", kind, _described(kind, device)), device
+
+
+def _who_uses(kind: Kind, root: Path) -> list[Holder]:
+    letter = "c" if kind == "microphone" else "p"
+    path = re.compile(rf"/dev/snd/pcmC\d+D\d+{letter}")
+    return holders(root, lambda name: bool(path.fullmatch(name)))
 
 
 def _described(kind: Kind, device: AudioDevice) -> str:

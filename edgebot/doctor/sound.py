@@ -88,8 +88,10 @@ def _clipping(measured: Measured, volume: float) -> Finding:
 
 
 def _loudness(heard_db: float, gain_db: float) -> Finding:
-    how = f"{-gain_db:.0f} dB below" if gain_db < -0.5 else f"{max(0.0, gain_db):.0f} dB above"
-    text = f"The microphone hears the speaker {how} what is played ({heard_db:.0f} dB)."
+    difference = round(gain_db)
+    side = "below" if difference < 0 else "above"
+    how = f"{abs(difference)} dB {side} what is played" if difference else "as loud as it is played"
+    text = f"The microphone hears the speaker {how} ({heard_db:.0f} dB)."
     if heard_db < FAINT_DB:
         advice = "A voice may be as faint: move nearer, or raise the microphone's gain."
         return Finding("warning", "speaker heard", text, advice)

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -242,7 +243,8 @@ class Machine:
         program = self._programs[number] = GuestProgram(self, number)
         path = "PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=/project:/packages"
         if user != "root":
-            command = f"cd /tmp; exec setpriv --reuid={user} --regid={user} --init-groups {command}"
+            become = f"setpriv --reuid={user} --regid={user} --init-groups"
+            command = f"cd /tmp; exec {become} bash -c {shlex.quote(command)}"
         self.send(id=number, command=f"export HOME=/tmp {path}; {command}")
         return program
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
 import signal
 import time
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 @contextmanager
 def panel(machine: Machine, user: str = "person", *more: str) -> Iterator[GuestProgram]:
-    words = " ".join(f"'{word}'" for word in (*PINS, *more))
+    words = shlex.join((*PINS, *more))
     with machine.start(f"python3 /project/tests/vm/inside/panel.py {words}", user=user) as program:
         program.wait_for("^ready$")
         yield program
@@ -106,12 +107,12 @@ def test_who_may_not_use_the_pins_is_told_once_what_to_do(machine: Machine) -> N
 
 def doctor(machine: Machine, user: str) -> dict[str, dict[str, str]]:
     """Return what doctor finds of the pins, by its subjects."""
-    flags = " ".join(f"--set '{word}'" for word in PINS)
+    flags = " ".join(f"--set {shlex.quote(word)}" for word in PINS)
     command = f"python3 -m edgebot {flags} doctor --no-sound --json"
     with machine.start(command, user=user) as program:
         assert program.wait() == 12  # there are no models
         text = program.text
-    told = json.loads(text[: text.rindex("}") + 1])
+    told = json.loads(text[text.index("{") : text.rindex("}") + 1])
     return {found["subject"]: found for found in told["findings"]}
 
 

@@ -6,6 +6,8 @@ itself. Times are those of an emulated machine: bounds, not measurements.
 
 from __future__ import annotations
 
+import json
+import shlex
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.vm.machine import GuestProgram, Machine
+from tests.vm.machine import GuestProgram, Machine, wait_until
 from tests.vm.test_panel import TALK, held_by_another
 
 DEVICES = ("audio.speaker=hw:0,0", "audio.microphone=hw:0,1")
@@ -41,7 +43,7 @@ def _card(machine: Machine) -> Iterator[None]:
 
 @contextmanager
 def voice(machine: Machine, *more: str) -> Iterator[GuestProgram]:
-    words = " ".join((*DEVICES, *more))
+    words = shlex.join((*DEVICES, *more))
     command = f"python3 /project/tests/vm/inside/voice.py {words}"
     with machine.start(command, user="person") as program:
         program.wait_for("^ready$", START_S)
@@ -98,3 +100,36 @@ def test_the_voice_goes_on_without_its_button(machine: Machine) -> None:
         assert len(program.matches("^trouble: panel.talk_pin cannot be")) == 1
         assert len(program.matches("^trouble: ")) == 1
         assert notes(program) == []
+
+
+# doctor
+
+
+def doctor(machine: Machine) -> dict[str, dict[str, str]]:
+    """Return what doctor finds at the card, by its subjects."""
+    flags = " ".join(f"--set {word}" for word in DEVICES)
+    with machine.start(f"python3 -m edgebot {flags} doctor --json", user="person") as program:
+        assert program.wait(START_S) == 12  # there are no models
+        text = program.text
+    told = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    return {found["subject"]: found for found in told["findings"]}
+
+
+def test_doctor_plays_and_hears(machine: Machine) -> None:
+    found = doctor(machine)
+    assert found["microphone"]["text"].startswith("Loopback: PCM (hw:0,1), ")
+    assert found["speaker"]["text"].startswith("Loopback: PCM (hw:0,0), ")
+    assert "hears the speaker as loud as it is played" in found["speaker heard"]["text"]
+    assert found["delay"]["mark"] != "fault"
+
+
+def test_doctor_names_the_program_that_holds_the_microphone(machine: Machine) -> None:
+    with machine.start("exec arecord -q -D hw:0,1 -f S16_LE -r 48000 /dev/null", user="person"):
+        wait_until(
+            lambda: "owner_pid" in machine.run("cat /proc/asound/card0/pcm1c/sub0/status"),
+            SOON_S,
+            lambda: "a microphone that is held",
+        )
+        found = doctor(machine)
+    assert found["microphone"]["mark"] == "fault"
+    assert "held by arecord (process " in found["microphone"]["advice"]

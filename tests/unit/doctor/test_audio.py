@@ -55,6 +55,12 @@ def test_no_device_works(machine: FakeMachine) -> None:
     assert (found.mark, found.advice, found.changes, device) == ("fault", "", (), None)
 
 
+def test_what_is_missing_may_be_held_by_another(machine: FakeMachine) -> None:
+    machine.process(31, "arecord", "/dev/snd/pcmC1D0c")
+    found, _ = check_device("microphone", "x", machine.root, find=Devices(), devices=[])
+    assert found.advice == "One is held by arecord (process 31): end that program."
+
+
 def test_a_busy_device_names_who_holds_it(machine: FakeMachine) -> None:
     machine.process(31, "arecord", "/dev/snd/pcmC1D0c")
     machine.process(32, "aplay", "/dev/snd/pcmC1D0p")

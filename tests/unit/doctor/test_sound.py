@@ -77,7 +77,12 @@ def test_nothing_lower_than_the_lowest_volume_is_offered() -> None:
 
 def test_louder_than_what_is_played() -> None:
     text = told(replace(GOOD, gain_db=3.0))["speaker heard"].text
-    assert "3 dB above what is played" in text
+    assert "hears the speaker 3 dB above what is played (-26 dB)" in text
+
+
+def test_as_loud_as_what_is_played() -> None:
+    text = told(replace(GOOD, gain_db=-0.4))["speaker heard"].text
+    assert "hears the speaker as loud as it is played (-26 dB)" in text
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 # Give the machine a Raspberry Pi's face: 28 GPIO lines, a sound card, the revision of a Pi 4.
 set -e
 modprobe pins
-modprobe snd-aloop
+# One stream each way, as real cards have: a second program finds the device busy.
+modprobe snd-aloop pcm_substreams=1
 { cat /proc/cpuinfo; printf '\nHardware\t: BCM2835\nRevision\t: c03114\n'; } >/run/cpuinfo
 mount --bind /run/cpuinfo /proc/cpuinfo
 modprobe 9pnet_virtio

@@ -94,7 +94,6 @@ async def main() -> None:
     transport = device_transport(
         settings,
         when_open=lambda faults: say("ready"),
-        when_reopened=lambda: say("reopened"),
         when_note=lambda text: say("note:", text),
     )
     worker = PipelineWorker(
