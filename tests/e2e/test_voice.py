@@ -131,7 +131,11 @@ def test_control_c_ends_it(command: list[str], sound: VirtualSound) -> None:
 def test_a_signal_ends_it_in_the_middle_of_a_word(
     command: list[str], sound: VirtualSound, spoken: Spoken
 ) -> None:
-    with Program([*command, "run"], sound.environment) as program, sound.hear("spk") as speaker:
+    awake = ["--set", "wake.mode=always"]
+    with (
+        Program([*command, *awake, "run"], sound.environment) as program,
+        sound.hear("spk") as speaker,
+    ):
         program.wait_for("ready: speak", READY_S)
         asked = time.monotonic()
         sound.play(spoken(LONG))
