@@ -67,7 +67,12 @@ def examine(
 def _audio(
     settings: Settings, root: Path, when_listening: Callable[[], None] | None
 ) -> Iterator[Finding]:
-    devices = list_devices()
+    try:
+        devices = list_devices()
+    except OSError as error:
+        text = f"The sound library does not start: {error.strerror or error}."
+        yield Finding("fault", "sound", text, "Restart the sound server, or the machine.")
+        return
     microphone_found, microphone = check_device(
         "microphone", settings.audio.microphone, root, find=find_device, devices=devices
     )

@@ -89,6 +89,22 @@ def test_nothing_is_played_where_it_makes_no_sense(
     assert found[-1].text == text
 
 
+def test_a_sound_library_that_does_not_start(
+    machine: FakeMachine, empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyaudio
+
+    def fail() -> None:
+        raise OSError(-9999, "Unanticipated host error")
+
+    monkeypatch.setattr(pyaudio, "PyAudio", fail)
+    found = look(machine, empty)[-1]
+    assert (found.mark, found.text) == (
+        "fault",
+        "The sound library does not start: Unanticipated host error.",
+    )
+
+
 # Listening
 
 
