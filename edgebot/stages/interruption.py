@@ -35,6 +35,9 @@ ECHO_ENDS_S = 0.45
 # only a short pause where it was none.
 CLOSER_START = 0.65
 CLOSER_CONFIDENCE = 0.2
+# A voice that begins as soon after its own, and ends when its own is held, is an echo of it: of so
+# few sounds no recognizer makes the right words.
+TOGETHER_S = 0.6
 # As long after the last sound was handed to the speaker, the room may still bring it.
 TAIL_S = 0.5
 # Nobody wants to wait longer for the rest of an answer.
@@ -127,6 +130,8 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._is_voice = False
         self._is_turn = False
         self._doubted_at: float | None = None
+        self._sounds_since = float("-inf")
+        self._began_together = False
         self._is_held = False
         self._timer: asyncio.Task[None] | None = None
 
@@ -170,6 +175,7 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
         match frame:
             case BotStartedSpeakingFrame():
                 self._is_speaking, self._changed_at = True, self._now()
+                self._sounds_since = self._changed_at
                 await self._listen_closely(self._by_voice)
             case BotStoppedSpeakingFrame():
                 await self._own_voice_ended()
@@ -214,6 +220,7 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
         if is_certain or not self._is_doubtful or self._is_held:
             return await self._start()
         self._doubted_at = self._now()
+        self._began_together = self._is_speaking and self._now() - self._sounds_since < TOGETHER_S
         if self._by_voice and self._is_speaking:
             self._is_held = True
             await self.push_frame(HoldFrame(True))
@@ -244,8 +251,7 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
     async def _words_came(self, text: str) -> ProcessFrameResult:
         if not self._is_doubtful:
             return await self._start()
-        is_echo = self._spoken.is_repeated_by(text)
-        if is_echo:
+        if self._began_together or self._spoken.is_repeated_by(text):
             await self._heard_itself()
         elif self._may_start:
             return await self._start()
@@ -286,12 +292,14 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
 
     async def _settle(self) -> None:
         self._doubted_at = None
+        self._began_together = False
         await self._stop_timer()
         await self._release()
 
     async def _release(self) -> None:
         if self._is_held:
             self._is_held = False
+            self._sounds_since = self._now()
             # After an interruption nothing is left to go on with.
             await self.push_frame(HoldFrame(False))
 

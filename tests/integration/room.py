@@ -358,7 +358,9 @@ class Room:
     def silent_from(self, after: float) -> float:
         """Return when the speaker fell silent for a tenth of a second after a time."""
         loud = [at for at in self._microphone.loud_at if at >= after]
-        for here, later in zip(loud, [*loud[1:], float("inf")], strict=True):
-            if later - here > 0.1:
-                return here
-        return after
+        last = after
+        for at in loud:
+            if at - last > 0.1:
+                break
+            last = at
+        return last

@@ -268,6 +268,35 @@ class TestWhileItSpeaks:
 
         play(act)
 
+    def test_a_voice_that_begins_and_ends_with_its_own_is_its_own(self) -> None:
+        async def act(scene: Scene) -> None:
+            await scene.send(BotStartedSpeakingFrame())
+            await asyncio.sleep(0.3)
+            await scene.voice(0.4)
+            await scene.words("One two.")
+            assert scene.events == ["hold", "forget", "go on"]
+            # So is one that begins when its own goes on, and no other.
+            await asyncio.sleep(0.3)
+            await scene.voice(0.4)
+            await scene.words("Bonnet.")
+            assert scene.events == ["hold", "forget", "go on"] * 2
+            await asyncio.sleep(1)
+            await scene.voice(0.4)
+            await scene.words("One two.")
+            assert sorted(scene.events[6:]) == ["go on", "hold", "turn"]
+
+        play(act)
+
+    def test_who_speaks_from_its_first_word_on_is_heard(self) -> None:
+        async def act(scene: Scene) -> None:
+            await scene.send(BotStartedSpeakingFrame())
+            await asyncio.sleep(0.3)
+            await scene.voice()
+            await asyncio.sleep(DECIDE_S + 0.01)
+            assert sorted(scene.events) == ["go on", "hold", "turn"]
+
+        play(act)
+
     def test_interim_words_decide_nothing(self) -> None:
         async def act(scene: Scene) -> None:
             await scene.speaks()
