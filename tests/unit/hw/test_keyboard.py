@@ -239,11 +239,13 @@ def kill(pid, number):
     print("goes on", flush=True)
     real_kill(pid, signal.SIGCONT)
 os.kill = kill
+print("armed", flush=True)
 while True:
     time.sleep(0.05)
 """
     with Process(then) as process:
         assert process.terminal.is_raw
+        process.read_until("armed")
         process.process.send_signal(signal.SIGTSTP)
         process.read_until("stopped")
         process.wait_for_modes(is_raw=False)
