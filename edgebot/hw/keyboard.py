@@ -53,7 +53,10 @@ class Keyboard:
         self._follow_signals()
         self.take()
         self._thread = threading.Thread(target=self._read, name="keyboard", daemon=True)
+        # It inherits what is blocked: a signal that it took would not wake the main thread.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *self._ours})
         self._thread.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     @classmethod
     def open(cls, terminal: IO[str], when_gesture: Callable[[Gesture], None]) -> Self | None:
