@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Protocol
 
+from loguru import logger
 from pipecat.frames.frames import Frame, TTSAudioRawFrame
 from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TTSService
@@ -63,7 +64,7 @@ class PiperTTSService(TTSService):
         return True
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
-        """Yield the sound of a text, a frame for each sentence.
+        """Yield the sound of a text, a frame for each piece as soon as it is decoded.
 
         Args:
             text: What to say.
@@ -87,6 +88,11 @@ async def load(settings: Settings, model: InstalledModel) -> Callable[[], PiperT
             model.path, threads=chosen.threads, speed=chosen.speed, volume=chosen.volume
         )
         engine.warm()
+        if engine.whole_because:
+            logger.warning(
+                f"The voice {model.model.id} speaks a sentence at a time, so its first sound comes "
+                f"late: {engine.whole_because}."
+            )
         return engine
 
     engine = await thread.run(load_engine)

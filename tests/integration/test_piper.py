@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from pipecat.frames.frames import (
     TTSAudioRawFrame,
@@ -17,6 +19,8 @@ from pipecat.frames.frames import (
 
 from edgebot.engines.piper import PiperEngine
 from edgebot.engines.thread import EngineThread
+from edgebot.engines.voice_split import Part, split_voice
+from edgebot.engines.voice_windows import FIRST_FRAMES, WindowedVoice
 from edgebot.errors import BrokenModelError
 from edgebot.models.installed import InstalledModel
 from edgebot.stages.recording import write_wav
@@ -32,13 +36,42 @@ def rms(audio: bytes) -> float:
     return float(np.sqrt(np.mean(np.frombuffer(audio, dtype="<i2").astype(float) ** 2)))
 
 
-def test_a_sentence_a_chunk_at_the_voices_own_rate(piper: PiperEngine) -> None:
-    chunks = list(piper.synthesize(TEXT))
+def test_a_sentence_comes_in_windows_at_the_voices_own_rate(piper: PiperEngine) -> None:
+    assert piper.whole_because is None
+    pieces = list(piper.synthesize(TEXT))
     assert piper.rate_hz == 22_050
-    assert len(chunks) == 3
-    seconds = len(b"".join(chunks)) / (2 * piper.rate_hz)
+    # The first of each of the three sentences is short.
+    assert [len(piece) for piece in pieces].count(2 * 256 * FIRST_FRAMES) == 3
+    seconds = len(b"".join(pieces)) / (2 * piper.rate_hz)
     assert 3.0 < seconds < 9.0
-    assert all(rms(chunk) > 300 for chunk in chunks)
+    assert rms(b"".join(pieces)) > 1000
+    samples = np.frombuffer(b"".join(pieces), dtype="<i2").astype(int)
+    assert np.abs(samples).max() <= 32767
+
+
+def test_windows_say_what_the_whole_voice_says(model: Callable[[str], InstalledModel]) -> None:
+    """Of the same frames, sample by sample; without its noises a voice always says the same."""
+    path = model(TTS).path
+    split = split_voice(path.read_bytes())
+
+    def load(model: bytes) -> onnxruntime.InferenceSession:
+        return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+    def run_part(part: Part) -> Callable[[Mapping[str, np.ndarray]], Sequence[Any]]:
+        session = load(part.model)
+        return lambda inputs: list(session.run(list(part.outputs), dict(inputs)))
+
+    ids = np.random.default_rng(1).integers(10, 60, (1, 150))
+    inputs = {
+        "input": ids,
+        "input_lengths": np.array([ids.shape[1]]),
+        "scales": np.array([0.0, 1.0, 0.0], dtype=np.float32),
+    }
+    (whole,) = load(path.read_bytes()).run(None, inputs)
+    pieces = list(WindowedVoice(split, run_part).run(inputs))
+    assert len(pieces) > 4
+    difference = np.abs(np.concatenate(pieces) - whole.reshape(-1)).max() / np.abs(whole).max()
+    assert difference < 1e-4
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n", "...", "—", "\x00", "🙂"])
@@ -82,9 +115,9 @@ def test_stopped_in_the_middle_it_returns_early_and_then_speaks_again(piper: Pip
     worker.join(PATIENCE_S)
     assert not worker.is_alive()
     assert 1 <= len(chunks) <= 3
-    again = list(piper.synthesize(TEXT))
-    assert len(again) == 3
-    assert all(rms(chunk) > 300 for chunk in again)
+    again = b"".join(piper.synthesize(TEXT))
+    assert len(again) > 3 * 2 * piper.rate_hz
+    assert rms(again) > 1000
 
 
 def test_speed_changes_the_length_and_volume_the_level(
