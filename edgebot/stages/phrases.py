@@ -120,8 +120,8 @@ ENGLISH = Phrases(
         "all cancelled": "All {count} timers are cancelled.",
         "none": "There is no timer.",
         "none such": "There is no timer for {length}.",
-        "left": "There are {length} left.",
-        "left of": "There are {length} left of the timer for {whole}.",
+        "left": "{length} left.",
+        "left of": "{length} left of the timer for {whole}.",
         "too long": "A timer can run for a day at most.",
     },
 )

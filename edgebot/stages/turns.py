@@ -10,6 +10,7 @@ from pipecat.frames.frames import (
     Frame,
     InterimTranscriptionFrame,
     ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
     STTMetadataFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
@@ -75,10 +76,10 @@ class TalkButtonTurnStop(BaseUserTurnStopStrategy):
         super().__init__()
         self._other = other
         self._wait_s = WAIT_S
-        self._has_turn = self._has_voice = self._has_text = False
+        self._has_turn = self._has_voice = self._has_text = self._is_speaking = False
         # Whether speech was heard whose final transcript has not come yet.
         self._is_owed = False
-        self._is_held = self._is_let_go = self._is_asleep = False
+        self._is_held = self._is_let_go = self._is_over = self._is_asleep = False
         self._waiting: asyncio.Task[None] | None = None
         other.add_event_handler("on_push_frame", self._other_pushes)
         other.add_event_handler("on_broadcast_frame", self._other_broadcasts)
@@ -109,7 +110,7 @@ class TalkButtonTurnStop(BaseUserTurnStopStrategy):
 
     async def handle_user_turn_stopped(self) -> None:
         """Take note that the turn has ended."""
-        self._has_turn = self._is_let_go = self._is_owed = False
+        self._has_turn = self._is_let_go = self._is_over = self._is_owed = False
         await self._stop_waiting()
         await self._other.handle_user_turn_stopped()
 
@@ -121,17 +122,24 @@ class TalkButtonTurnStop(BaseUserTurnStopStrategy):
             case VADUserStartedSpeakingFrame():
                 self._has_voice = True
                 # The wake stage's own, at a press, takes no time: nothing may have been said.
-                self._is_owed = self._is_owed or frame.start_secs > 0
+                if frame.start_secs > 0:
+                    self._is_speaking = self._is_owed = True
             case VADUserStoppedSpeakingFrame():
-                self._has_voice = False
+                self._has_voice = self._is_speaking = False
                 await self._fall_quiet()
             case TranscriptionFrame():
                 self._has_text = self._has_text or bool(frame.text.strip())
-                self._is_owed = self._is_owed and (self._has_voice or not frame.finalized)
+                if frame.finalized:
+                    self._is_owed = self._is_speaking
                 if self._is_let_go and frame.finalized:
                     await self._end()
             case WakeFrame():
                 self._is_asleep = False
+            case ProposedUserStartedSpeakingFrame() if not self._is_held:
+                # Our own, overtaken by the hand that let go.
+                await self.push_frame(ProposedUserStoppedSpeakingFrame())
+            case ProposedUserStoppedSpeakingFrame():
+                await self._fall_quiet()
             case TalkFrame():
                 await self._press(frame.held)
             case SleepFrame():
@@ -144,29 +152,32 @@ class TalkButtonTurnStop(BaseUserTurnStopStrategy):
 
     async def _press(self, held: bool) -> None:
         if held:
-            self._is_asleep, self._is_let_go = False, False
+            self._is_asleep = self._is_let_go = self._is_over = False
             self._is_held = True
             await self._stop_waiting()
         elif self._is_held:
             self._is_held, self._is_let_go = False, True
-            if self._has_text and not self._is_owed:
-                await self._end()
-            else:
-                self._waiting = self.create_task(self._wait())
+            self._waiting = self.create_task(self._wait())
 
     async def _fall_quiet(self) -> None:
         if self._is_asleep:
             await self._forget()
+        elif self._is_let_go:
+            if self._is_over or (self._has_text and not self._is_owed):
+                await self._end()
         elif self._is_held:
             # Pipecat ends a turn in which nobody speaks after some seconds: whoever holds the
             # button goes on speaking.
             await self.push_frame(ProposedUserStartedSpeakingFrame())
 
     async def _end(self) -> None:
-        self._is_let_go = False
         await self._stop_waiting()
         if self._has_turn:
+            # Pipecat ends no turn while somebody speaks: then the next silence does.
+            self._is_over = True
             await self.trigger_user_turn_stopped()
+        else:
+            self._is_let_go = False
 
     async def _forget(self) -> None:
         if self._has_turn:

@@ -160,13 +160,13 @@ class WakeGate(FrameProcessor):
             await self._replay(pre_roll_s)
 
     async def _let_go(self, frame: TalkFrame) -> None:
+        await self.push_frame(frame)
         if self._is_held:
             self._is_held = False
             self._listen()
-            # Speech to text stands next: it begins to finish at once.
+            # Speech to text begins to finish at once; the voice detector need not notice first.
             await self.push_frame(VADUserStoppedSpeakingFrame(stop_secs=self._stop_s))
-        await self.push_frame(frame)
-        await self._rest()
+            await self._rest()
 
     async def _sleep(
         self, frame: SleepFrame, direction: FrameDirection = FrameDirection.DOWNSTREAM

@@ -407,7 +407,7 @@ async def test_a_held_button_opens_an_utterance_and_letting_go_ends_it() -> None
         ]
         assert gate.passed == "bcd"
         await gate.down(TalkFrame(held=False))
-        assert await gate.told() == ["VADUserStoppedSpeaking", "let go"]
+        assert await gate.told() == ["let go", "VADUserStoppedSpeaking"]
 
 
 async def test_a_button_held_while_it_listens_brings_no_sound_twice() -> None:
