@@ -18,7 +18,7 @@ ROOT = Path(edgebot.__file__).parent
 FLOORS: list[set[str]] = [
     {"__main__"},
     {"cli"},
-    {"talking", "asking", "chatting", "speaking", "listening", "doctor", "bot"},
+    {"talking", "asking", "chatting", "speaking", "listening", "doctor", "bot", "calls"},
     {"call"},
     {"app"},
     {"pipeline", "control"},
@@ -88,7 +88,9 @@ def test_hw_and_stages_never_import_each_other() -> None:
             assert "hw" not in rooms_used(path), path
 
 
-@pytest.mark.parametrize("room", ["engines", "models", "hw", "service", "errors", "config", "state"])
+@pytest.mark.parametrize(
+    "room", ["engines", "models", "hw", "service", "errors", "config", "state"]
+)
 def test_what_lies_low_knows_no_pipecat(room: str) -> None:
     for path in modules():
         if room_of(path) == room:

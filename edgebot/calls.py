@@ -1,0 +1,161 @@
+"""The engine takes calls: whoever the bridge lets in talks to the models of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import platformdirs
+from loguru import logger
+
+from edgebot.app import Engines
+from edgebot.call import Call, sound_params
+from edgebot.config import Settings
+from edgebot.errors import ConfigError, EdgebotError
+from edgebot.stages.socket import SocketTransport
+from edgebot.stages.stt_vosk import VoskSTTService
+from edgebot.stages.wire import Wire, WireError
+
+BUSY = "Somebody else is talking to it. Please try again later."
+
+
+def socket_file() -> Path:
+    """Return where the engine takes calls: in its runtime folder, or the user's."""
+    folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return Path(folder or platformdirs.user_runtime_dir("edgebot")) / "calls.sock"
+
+
+class Calls:
+    """Takes calls from the bridge while the block lasts: `async with Calls(...)`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engines: Engines,
+        *,
+        file: Path | None = None,
+        when_call_begins: Callable[[], None] = lambda: None,
+        when_call_ends: Callable[[], None] = lambda: None,
+        when_trouble: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """Take note of what a call needs.
+
+        Args:
+            settings: All of them.
+            engines: Of this process; the conversation at the box uses the same.
+            file: The socket; `socket_file()` unless it is named.
+            when_call_begins: Called when the first caller is there: the box is busy from now on.
+            when_call_ends: Called when the last one has left.
+            when_trouble: Called with one sentence for each thing that goes wrong.
+
+        Raises:
+            ConfigError: The speech to text can hear only one caller, and more are configured.
+        """
+        if settings.bridge.callers > 1 and isinstance(engines.stt(), VoskSTTService):
+            raise ConfigError(
+                "bridge.callers cannot be more than 1 with Vosk, which hears one voice at a time: "
+                "set it to 1, or use Moonshine (stt.engine)."
+            )
+        self._settings, self._engines = settings, engines
+        self._file = file or socket_file()
+        self._when_call_begins, self._when_call_ends = when_call_begins, when_call_ends
+        self._when_trouble = when_trouble
+        self._lines: set[asyncio.Task[None]] = set()
+        self._calls: dict[Call, asyncio.Task[None]] = {}
+        self._taken = self._present = 0
+        self._server: asyncio.Server
+
+    async def __aenter__(self) -> Self:
+        """Begin to take calls.
+
+        Raises:
+            ConfigError: The socket cannot be made.
+        """
+        try:
+            self._file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            if self._file.exists() and stat.S_ISSOCK(self._file.stat().st_mode):
+                self._file.unlink()
+            self._server = await asyncio.start_unix_server(self._answer, self._file)
+            self._file.chmod(0o660)
+        except OSError as error:
+            raise ConfigError(
+                f"No calls can be taken at {self._file}: {error.strerror}. "
+                "Set bridge.enabled to false if nobody is to call."
+            ) from None
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Hang up and take no more calls."""
+        self._server.close()
+        await self.hang_up()
+        for line in self._lines:
+            line.cancel()
+        await asyncio.gather(*self._lines, return_exceptions=True)
+        self._file.unlink(missing_ok=True)
+
+    async def hang_up(self) -> None:
+        """End every call, and wait until all is as before."""
+        lines = list(self._calls.values())
+        await asyncio.gather(*(call.hang_up() for call in self._calls))
+        await asyncio.gather(*lines, return_exceptions=True)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = asyncio.current_task()
+        assert line is not None
+        self._lines.add(line)
+        line.add_done_callback(self._lines.discard)
+        wire = Wire(reader, writer)
+        try:
+            asked = await wire.told()
+            if asked["edgebot"] != "call":
+                await wire.tell("refused", text="This is no call.")
+            elif self._taken >= self._settings.bridge.callers:
+                await wire.tell("busy", text=BUSY)
+            else:
+                self._taken += 1
+                try:
+                    await self._converse(wire, line)
+                finally:
+                    self._taken -= 1
+        except WireError as error:
+            logger.debug(f"A line was dropped: {error}")
+        except EdgebotError as error:
+            self._when_trouble(str(error))
+        finally:
+            await wire.close()
+
+    async def _converse(self, wire: Wire, line: asyncio.Task[None]) -> None:
+        transport = SocketTransport(wire, sound_params())
+        is_there = False
+
+        async def came(*_: object) -> None:
+            nonlocal is_there
+            is_there = True
+            self._present += 1
+            if self._present == 1:
+                self._when_call_begins()
+
+        transport.add_event_handler("on_client_connected", came)
+        call = await Call.create(
+            self._settings, self._engines, transport, when_trouble=self._when_trouble
+        )
+        self._calls[call] = line
+        try:
+            await wire.tell("ready")
+            await call.run()
+        finally:
+            del self._calls[call]
+            if is_there:
+                self._present -= 1
+                if self._present == 0:
+                    self._when_call_ends()
