@@ -184,8 +184,9 @@ switch_to() {
     fi
     point current "$1"
     write_unit "$1"
-    is_running_systemd && logged "${systemctl[@]}" daemon-reload
-    return 0
+    if is_running_systemd; then
+        logged "${systemctl[@]}" daemon-reload
+    fi
 }
 
 # `systemctl restart` waits for READY. A version that then falls over is not up either.
@@ -254,8 +255,10 @@ uninstall() {
         "${systemctl[@]}" disable --now "$unit" >/dev/null 2>&1 || true
     fi
     rm -rf "${units:?}/$unit" "$units/$unit.d" "$units/multi-user.target.wants/$unit"
-    is_running_systemd && "${systemctl[@]}" daemon-reload
-    is_running_systemd && "${systemctl[@]}" reset-failed "$unit" 2>/dev/null
+    if is_running_systemd; then
+        "${systemctl[@]}" daemon-reload
+        "${systemctl[@]}" reset-failed "$unit" 2>/dev/null || true
+    fi
     rm -rf "$base" "$command" "${completions[@]}" "$log"
     rmdir -p --ignore-fail-on-non-empty "${completions[@]%/*}" 2>/dev/null || true
     rm -f "$state"/last-good.toml

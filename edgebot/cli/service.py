@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +24,8 @@ from edgebot.errors import ConfigError, EdgebotError
 from edgebot.service.status import status_file
 
 UNIT = "edgebot.service"
-INSTALLED = Path("/opt/edgebot/current")
+# The machine's service and a user's own.
+_UNITS = ("--unit", UNIT, "--user-unit", UNIT)
 _LINES = 2000
 # What tells where a program stood; the rest of what it prints might hold words.
 _TRACE = ('  File "', "Fatal Python error", "Thread 0x", "Current thread 0x", "Traceback (most")
@@ -36,17 +38,23 @@ def logs(
 ) -> None:
     """Print what the service has written to the journal, for example edgebot logs -f."""
     journalctl = _program("journalctl")
-    command = [journalctl, "--unit", UNIT, "--lines", str(lines), "--output", "short-iso"]
+    command = [journalctl, *_UNITS, "--lines", str(lines), "--output", "short-iso"]
     command += ["--follow"] if follow else ["--no-pager"]
     os.execv(journalctl, command)
 
 
 def rollback() -> None:
     """Go back to the version that was installed before; needs sudo."""
-    script = INSTALLED / "scripts" / "install.sh"
+    # Each installed version is a virtual environment that holds its own installer.
+    version = Path(sys.prefix)
+    script = version / "scripts" / "install.sh"
     if not script.is_file():
-        raise EdgebotError(f"edgebot is not installed as a service: there is no {INSTALLED}.")
-    os.execv("/bin/bash", ["bash", str(script), "--rollback"])
+        raise EdgebotError(
+            f"This edgebot, in {version}, is not installed as a service; run the installed one: "
+            "`sudo /usr/local/bin/edgebot rollback`."
+        )
+    own = [] if version.is_relative_to("/opt") else ["--user"]
+    os.execv("/bin/bash", ["bash", str(script), "--rollback", *own])
 
 
 def report(
@@ -66,7 +74,7 @@ def report(
         "unit.txt": lambda: _run("systemctl", "show", UNIT),
         "security.txt": lambda: _run("systemd-analyze", "--no-pager", "security", UNIT),
         "cards.txt": lambda: Path("/proc/asound/cards").read_text(encoding="utf-8"),
-        "models.txt": lambda: _run(str(INSTALLED / "bin" / "edgebot"), "models", "list"),
+        "models.txt": lambda: _run(sys.executable, "-m", "edgebot", "models", "list"),
         "journal.txt": _journal,
     }
     try:
@@ -129,7 +137,7 @@ def _journal() -> str:
     fields = ",".join((*_FACTS, "_TRANSPORT", "UNIT"))
     text = _run(
         "journalctl",
-        *("--unit", UNIT, "--lines", str(_LINES), "--no-pager"),
+        *(*_UNITS, "--lines", str(_LINES), "--no-pager"),
         *("--output", "json", "--output-fields", fields),
     )
     return "".join(f"{line}\n" for line in speechless(text.splitlines()))

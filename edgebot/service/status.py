@@ -62,8 +62,16 @@ class Status:
 
 
 def status_file(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where the status lies: a folder in memory, so that no card wears out."""
-    return Path(environment.get("RUNTIME_DIRECTORY") or MACHINE_FOLDER) / _NAME
+    """Return where the status lies: a folder in memory, so that no card wears out.
+
+    The machine's service comes before a user's own.
+    """
+    if folder := environment.get("RUNTIME_DIRECTORY"):
+        return Path(folder) / _NAME
+    own = environment.get("XDG_RUNTIME_DIR")
+    if own and not MACHINE_FOLDER.is_dir():
+        return Path(own) / "edgebot" / _NAME
+    return MACHINE_FOLDER / _NAME
 
 
 def write_status(path: Path, status: Status) -> None:

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+
+from edgebot.models.bundle import export
+from edgebot.models.installed import InstalledModel
+from edgebot.models.store import Store
+from tests.conftest import LLM, STT, TTS
 
 from .tree import CACHE, Machine, booted, copy_checkout, why_not
 
@@ -59,7 +65,11 @@ def machine(suite: str) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def installed(machine: Machine) -> Installed:
+def installed(
+    machine: Machine, model: Callable[[str], InstalledModel], models_dir: Path
+) -> Installed:
+    wanted = [model(model_id).model.id for model_id in (STT, LLM, TTS)]
+    export(Store(models_dir), wanted, machine.tree / "root/models.tar")
     before, begun = machine.files(), time.monotonic()
-    done = machine.run(f"{INSTALL} --no-models", timeout=INSTALL_S)
+    done = machine.run(f"{INSTALL} --models /root/models.tar", timeout=INSTALL_S)
     return Installed(machine, before, time.monotonic() - begun, done.stdout)

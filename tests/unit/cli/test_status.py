@@ -97,7 +97,8 @@ def test_logs_are_systemds(edgebot: Command, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(service.os, "execv", lambda path, command: called.append(command))
     assert edgebot("logs", "-n", "3").code == 0
     assert edgebot("logs", "-f").code == 0
-    unit = ["/bin/journalctl", "--unit", "edgebot.service", "--lines"]
+    units = ["--unit", "edgebot.service", "--user-unit", "edgebot.service"]
+    unit = ["/bin/journalctl", *units, "--lines"]
     assert called == [
         [*unit, "3", "--output", "short-iso", "--no-pager"],
         [*unit, "50", "--output", "short-iso", "--follow"],
@@ -111,15 +112,15 @@ def test_logs_are_systemds(edgebot: Command, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_rollback_is_the_installers(
     edgebot: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "INSTALLED", tmp_path / "current")
-    assert "not installed as a service" in edgebot("rollback").err
-    script = tmp_path / "current" / "scripts" / "install.sh"
+    monkeypatch.setattr(service.sys, "prefix", str(tmp_path))
+    assert "is not installed as a service" in edgebot("rollback").err
+    script = tmp_path / "scripts" / "install.sh"
     script.parent.mkdir(parents=True)
     script.write_text("")
     called: list[list[str]] = []
     monkeypatch.setattr(service.os, "execv", lambda path, command: called.append(command))
     assert edgebot("rollback").code == 0
-    assert called == [["bash", str(script), "--rollback"]]
+    assert called == [["bash", str(script), "--rollback", "--user"]]
 
 
 # The report

@@ -10,7 +10,6 @@ import pytest
 
 from edgebot.errors import NotRunningError
 from edgebot.service.status import (
-    MACHINE_FOLDER,
     Status,
     next_action,
     read_status,
@@ -57,8 +56,14 @@ def test_a_process_that_is_gone_is_no_service(tmp_path: Path) -> None:
         read_status(file)
 
 
-def test_the_file_is_where_systemd_says() -> None:
-    assert status_file({}) == MACHINE_FOLDER / "status.json"
+def test_the_file_is_where_systemd_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = tmp_path / "run"
+    monkeypatch.setattr("edgebot.service.status.MACHINE_FOLDER", machine)
+    own = {"XDG_RUNTIME_DIR": str(tmp_path / "own")}
+    assert status_file({}) == machine / "status.json"
+    assert status_file(own) == tmp_path / "own" / "edgebot" / "status.json"
+    machine.mkdir()
+    assert status_file(own) == machine / "status.json"
     assert status_file({"RUNTIME_DIRECTORY": "/run/other"}) == Path("/run/other/status.json")
 
 
