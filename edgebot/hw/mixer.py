@@ -53,7 +53,7 @@ class Mixer:
             size = 0 if self._gain == 0 else 2 * int(CUT_S * self.rate_hz)
             tail = _samples(self._voice[:size])
             fade = 1 - np.arange(1, len(tail) + 1, dtype=np.float32) / max(1, len(tail))
-            self._voice[:] = (tail * fade).astype("<i2").tobytes()
+            self._voice[:] = np.rint(tail * fade).astype("<i2").tobytes()
 
     def hold(self, held: bool) -> None:
         """Fade the voice out and keep what is left of it, or go on with it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,6 @@ from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from edgebot.app import Conversation, Engines, assemble, load_engine, load_engines
-from edgebot.chimes import chime
 from edgebot.config import Settings, load_settings
 from edgebot.errors import ConfigError, EngineError, MissingModelError
 from edgebot.pipeline import Stages, build_pipeline
@@ -321,23 +319,3 @@ async def test_an_engine_that_needs_a_model_does_not_load_without_one(
 async def test_a_machine_without_models_says_what_to_do(role: Any, tmp_path: Path) -> None:
     with pytest.raises(MissingModelError, match="edgebot models pull"):
         await load_engine(role, settings_of(f"models.dir={tmp_path}"))
-
-
-# The chime
-
-
-@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000, 44_100])
-def test_a_chime_is_short_soft_and_without_a_click(rate_hz: int) -> None:
-    tone = chime("ready", rate_hz)
-    samples = [
-        int.from_bytes(tone[i : i + 2], "little", signed=True) for i in range(0, len(tone), 2)
-    ]
-    assert len(samples) == 2 * int(0.12 * rate_hz)
-    assert 0.15 * 32767 < max(samples) <= 0.2 * 32767
-    assert samples[0] == 0
-    assert max(abs(a - b) for a, b in itertools.pairwise(samples)) < 6000
-    assert abs(samples[-1]) < 200
-
-
-def test_a_chime_has_its_volume() -> None:
-    assert chime("ready", RATE_HZ, volume=0.0).strip(b"\0") == b""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
 import sys
 
 import pytest
 
 from edgebot.errors import DeviceBusyError, DeviceError, NoMicrophoneError, NoSpeakerError
 from edgebot.hw.audio_device import (
-    MICROPHONE_RATE_HZ,
     AudioDevice,
     Kind,
     find_device,
     list_devices,
     port_audio,
-    quiet_stderr,
 )
 
 from .fake_pyaudio import FakeLibrary
@@ -75,6 +73,9 @@ def test_a_device_is_what_it_has_channels_for(library: FakeLibrary) -> None:
         ("speaker", "usb", 1),
         ("speaker", "headphones", 0),
         ("speaker", "hw:1", 1),
+        # The card's number is another one when the cards were plugged in in another order.
+        ("speaker", "USB Headset: Audio (hw:7,0)", 1),
+        ("speaker", "USB Headset: Audio", 1),
     ],
 )
 def test_a_device_is_found(library: FakeLibrary, kind: Kind, wanted: str | int, index: int) -> None:
@@ -126,23 +127,40 @@ def test_a_machine_without_a_default(library: FakeLibrary) -> None:
 # Opening it
 
 
-def test_a_microphone_is_tried_at_the_pipelines_rate(library: FakeLibrary) -> None:
-    find_device("microphone", 1)
+@pytest.mark.parametrize(
+    ("kind", "wanted", "rate_hz"), [("microphone", 1, 48_000), ("speaker", "default", 44_100)]
+)
+def test_a_device_is_tried_at_its_own_rate(
+    library: FakeLibrary, kind: Kind, wanted: str | int, rate_hz: int
+) -> None:
+    device = find_device(kind, wanted)
     (stream,) = library.streams
     assert stream.closed
-    assert stream.options["rate"] == MICROPHONE_RATE_HZ == 16_000
-    assert (stream.options["input"], stream.options["output"]) == (True, False)
-    assert stream.options["input_device_index"] == 1
+    assert (stream.options["rate"], stream.options["channels"]) == (rate_hz, 1)
+    assert (stream.options["input"], stream.options["output"]) == (
+        kind == "microphone",
+        kind == "speaker",
+    )
+    indices = (stream.options["input_device_index"], stream.options["output_device_index"])
+    assert indices == ((device.index, None) if kind == "microphone" else (None, device.index))
     assert stream.options["start"] is False
 
 
-def test_a_speaker_is_tried_at_its_own_rate(library: FakeLibrary) -> None:
-    find_device("speaker", "default")
-    (stream,) = library.streams
-    assert stream.closed
-    assert stream.options["rate"] == 44_100
-    assert (stream.options["input"], stream.options["output"]) == (False, True)
-    assert stream.options["output_device_index"] == 0
+@pytest.mark.parametrize(
+    ("works_at", "tried"),
+    [
+        ({(48_000, 1)}, [(44_100, 1), (48_000, 1)]),
+        ({(16_000, 1)}, [(44_100, 1), (48_000, 1), (16_000, 1)]),
+        ({(44_100, 2)}, [(44_100, 1), (48_000, 1), (16_000, 1), (44_100, 2)]),
+    ],
+)
+def test_what_a_device_refuses_is_tried_in_another_way(
+    library: FakeLibrary, works_at: set[tuple[int, int]], tried: list[tuple[int, int]]
+) -> None:
+    library.devices[0].works_at = frozenset(works_at)
+    find_device("speaker", 0)
+    assert library.tried == tried
+    assert library.streams[0].closed
 
 
 @pytest.mark.parametrize(
@@ -157,8 +175,8 @@ def test_a_speaker_is_tried_at_its_own_rate(library: FakeLibrary) -> None:
         (
             OSError(-9997, "Invalid sample rate"),
             DeviceError,
-            "The microphone 'USB' does not work at 16000 Hz: set audio.microphone to 'default' "
-            "or to a device that converts, see `edgebot devices`.",
+            "The microphone 'USB' works neither at 48000 Hz nor at a common rate: set "
+            "audio.microphone to 'default' or to a device that converts, see `edgebot devices`.",
         ),
         (
             OSError(-9999, "Unanticipated host error"),
@@ -190,18 +208,18 @@ def test_port_audio_is_given_back_whatever_happens(library: FakeLibrary) -> None
     assert library.opened == library.terminated == 3
 
 
-def test_the_libraries_lines_stay_out_of_the_terminal(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    with quiet_stderr():
-        os.write(2, b"ALSA lib pcm.c: Unknown PCM\n")
-    sys.stderr.write("after\n")
-    sys.stderr.flush()
-    assert capfd.readouterr().err == "after\n"
-
-
-def test_the_terminal_comes_back_after_an_error(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ZeroDivisionError), quiet_stderr():
-        1 / 0  # noqa: B018
-    os.write(2, b"after\n")
-    assert capfd.readouterr().err == "after\n"
+def test_the_libraries_lines_stay_out_of_the_terminal() -> None:
+    code = """
+import ctypes, sys
+from edgebot.hw.audio_device import keep_libraries_quiet
+libc = ctypes.CDLL(None)
+libc.perror(b"before")
+keep_libraries_quiet()
+keep_libraries_quiet()
+libc.perror(b"ALSA lib pcm.c: Unknown PCM")
+print("after", file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, second = done.stderr.splitlines()
+    assert first.startswith("before: ")
+    assert second == "after"
