@@ -45,6 +45,7 @@ A version that does not come up is taken back.
   --no-models           leave the models out
   --models BUNDLE       take the models from a bundle (edgebot models export)
   --offline WHEELHOUSE  take Python packages from a folder (scripts/wheelhouse.sh), not the network
+  --llama-wheel FILE    take llama.cpp from a wheel (scripts/build-arm64-wheel.sh); nothing compiles
   --user                for yourself, without root: the service runs while you are logged in
   --rollback            go back to the version before; edgebot rollback does so too
   --uninstall           remove all but the models and the settings
@@ -167,12 +168,13 @@ install_debian_packages() {
 . "$root/scripts/appliance.sh"
 
 deps_only=0 dry_run=0 groups="run build" what=install options=("$@")
-models=1 bundle="" wheelhouse="" for_user=0 is_purge=0
+models=1 bundle="" wheelhouse="" llama_wheel="" for_user=0 is_purge=0
 while (($#)); do
     case "$1" in
         --no-models) models=0 ;;
         --models) bundle="$(realpath "${2:?--models needs a bundle}")"; shift ;;
         --offline) wheelhouse="$(realpath "${2:?--offline needs a folder}")"; shift ;;
+        --llama-wheel) llama_wheel="$(realpath "${2:?--llama-wheel needs a file}")"; shift ;;
         --user) for_user=1 ;;
         --rollback) what=roll_back ;;
         --uninstall) what=uninstall ;;
@@ -193,6 +195,7 @@ if ((deps_only)); then
 fi
 ((!is_purge)) || [[ "$what" == uninstall ]] || fail "--purge goes with --uninstall"
 [[ -z "$wheelhouse" || -d "$wheelhouse" ]] || fail "there is no folder $wheelhouse"
+[[ -z "$llama_wheel" || -f "$llama_wheel" ]] || fail "there is no wheel $llama_wheel"
 [[ -z "$bundle" || -e "$bundle" ]] || fail "there is no bundle $bundle"
 set_paths
 if ((EUID != 0 && !for_user && !dry_run)) && [[ -z "${DESTDIR:-}" ]]; then

@@ -104,9 +104,14 @@ llama_key() {
     } | sha256sum | cut -c1-16
 }
 
-# Finds this processor's wheel of llama-cpp-python, or compiles it once for all checkouts.
+# Takes the wheel of llama-cpp-python that was handed over, or finds this processor's, or compiles
+# it once for all checkouts.
 install_llama() {
     local pin cache wheels made
+    if [[ -n "${llama_wheel:-}" ]]; then
+        run_pip install --no-deps --force-reinstall "$llama_wheel"
+        return
+    fi
     pin="$(grep "^llama-cpp-python==" "$root/constraints.txt")"
     cache="${XDG_CACHE_HOME:-${HOME:-$venv}/.cache}/edgebot/wheels"
     mkdir -p "$cache" 2>/dev/null && [[ -w "$cache" ]] || cache="$venv/wheels"

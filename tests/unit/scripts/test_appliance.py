@@ -155,6 +155,15 @@ def test_a_wheelhouse_needs_no_network(appliance: Appliance) -> None:
     assert not any("cmake" in call or " wheel " in call for call in appliance.machine.calls)
 
 
+def test_a_wheel_of_llama_cpp_saves_the_compiler(appliance: Appliance) -> None:
+    wheel = appliance.machine.folder / "llama_cpp_python-linux_aarch64.whl"
+    wheel.write_text("")
+    assert appliance.install("--llama-wheel", str(wheel), "--no-models").returncode == 0
+    calls = appliance.machine.calls
+    assert f"pip install --no-deps --force-reinstall {wheel.name}" in calls
+    assert not any(call.startswith("pip wheel") for call in calls)
+
+
 def test_the_settings_are_every_key_commented_out(appliance: Appliance, tmp_path: Path) -> None:
     appliance.install("--no-models")
     text = appliance.settings.read_text()
@@ -212,6 +221,7 @@ def test_a_dry_run_changes_nothing(appliance: Appliance) -> None:
     [
         (["--purge"], "--purge goes with --uninstall"),
         (["--offline", "missing"], "there is no folder"),
+        (["--llama-wheel", "missing"], "there is no wheel"),
         (["--models"], "--models needs a bundle"),
     ],
 )

@@ -75,7 +75,9 @@ def test_shellcheck_has_nothing_to_say() -> None:
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("name", ["install.sh", "setup.sh", "fresh-debian.sh", "wheelhouse.sh"])
+@pytest.mark.parametrize(
+    "name", ["install.sh", "setup.sh", "fresh-debian.sh", "wheelhouse.sh", "build-arm64-wheel.sh"]
+)
 def test_help_names_every_option(name: str) -> None:
     path = ROOT / "scripts" / name
     done = subprocess.run([path, "--help"], capture_output=True, text=True, check=True, timeout=10)
