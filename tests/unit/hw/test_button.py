@@ -60,6 +60,17 @@ def test_a_short_gap_in_a_hold_is_no_release() -> None:
     assert told == [(1.0, PRESSED), (1.405, HELD), (2.0 + SETTLE_S, RELEASED)]
 
 
+def test_an_open_contact_is_not_held() -> None:
+    contact = Contact(MARKS_S)
+    moves = [(1.0, True), (1.39, False), (1.405, False), (1.409, True)]
+    assert [contact.note(is_closed, now_s) for now_s, is_closed in moves] == [
+        [PRESSED],
+        [],
+        [],
+        [HELD],
+    ]
+
+
 @pytest.mark.parametrize("chatter_s", [0.005, 0.1, 1.0])
 def test_chatter_at_1_khz_is_one_press(chatter_s: float) -> None:
     edges = int(chatter_s * 2000)
@@ -138,6 +149,15 @@ def test_a_held_button_is_told_while_it_is_down(pins: MockFactory) -> None:
     button = Button(17, pins, told, key="panel.talk_pin", marks_s=(0.05, 0.1))
     pins.pin(17).drive_low()
     assert told.wait_for(3) == [PRESSED, HELD, HELD]
+    button.close()
+
+
+def test_an_edge_that_is_lost_is_noticed_when_it_is_looked_at(pins: MockFactory) -> None:
+    told = Told()
+    button = Button(17, pins, told, key="panel.talk_pin", marks_s=(0.05,))
+    pins.pin(17).drive_low()
+    pins.pin(17)._change_state(True)  # The line is high again, and nobody is told.
+    assert told.wait_for(2) == [PRESSED, RELEASED]
     button.close()
 
 

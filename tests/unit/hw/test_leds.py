@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+import warnings
 from typing import Any
 
 import pytest
@@ -157,6 +158,8 @@ def test_ws2812_is_written_by_the_bus_at_its_rate() -> None:
 @pytest.mark.parametrize("kind", ["apa102", "ws2812"])
 def test_without_the_spi_bus_nothing_else_is_tried(kind: str) -> None:
     numbers = (10, 11) if kind == "apa102" else (10,)
+    # As outside of tests, where a warning is no error.
+    warnings.simplefilter("ignore")
     with pytest.raises(PinError) as caught:
         open_light(light_settings(kind, numbers), BoardWithoutSpi())
     assert str(caught.value) == (
@@ -333,6 +336,20 @@ def test_the_thread_shows_moves_and_ends() -> None:
     moving.close()
     assert canvas.is_closed
     assert "lights" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_look_that_comes_while_another_is_shown_is_not_slept_over() -> None:
+    class Hasty(Canvas):
+        def show(self, picture: Picture) -> None:
+            super().show(picture)
+            moving.show(Look(STATE.ASLEEP))
+
+    canvas = Hasty()
+    moving = Animation(canvas, light_settings("led", (27,)))
+    moving.start()
+    moving.show(Look(STATE.LISTENING))
+    assert canvas.shown.wait_for(2) == [(WHITE,), (DARK,)]
+    moving.close()
 
 
 def test_a_light_that_fails_is_told_once_and_ends_nothing() -> None:
