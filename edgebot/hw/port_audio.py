@@ -55,6 +55,9 @@ class PortAudio:
         self._library: pyaudio.PyAudio | None = None
         self._handles: set[Handle] = set()
         self._lock = threading.RLock()
+        # What may hang in PortAudio: meanwhile its list cannot be renewed.
+        self._is_renewing = False
+        self._opening: set[Handle] = set()
 
     def open(self, kind: Kind, wanted: str | int, period_s: float, callback: Callback) -> Handle:
         """Find a device by its name and open it at its own rate.
@@ -73,12 +76,15 @@ class PortAudio:
             DeviceError: It cannot be opened.
         """
         with self.entered():
-            if self._library is None or not self._handles:
+            if self._is_renewing:
+                raise DeviceError("The sound system does not answer: restart the sound server.")
+            if not self._handles and not self._opening:
                 self._renew()
             try:
                 return self._open(kind, wanted, period_s, callback)
             except DeviceError:
-                if self._hardware() == self._seen or not self._give_up_all():
+                is_old = self._hardware() != self._seen and not self._opening
+                if not is_old or not self._give_up_all():
                     raise
             self._renew()
             return self._open(kind, wanted, period_s, callback)
@@ -86,7 +92,7 @@ class PortAudio:
     def close(self) -> None:
         """Give all devices back."""
         with self.entered():
-            if self._give_up_all():
+            if self._give_up_all() and not self._opening:
                 self._terminate()
 
     @contextlib.contextmanager
@@ -100,7 +106,14 @@ class PortAudio:
                 self._lock.release()
 
     def _renew(self) -> None:
-        self._terminate()
+        self._is_renewing = True
+        try:
+            self._terminate()
+            self._start()
+        finally:
+            self._is_renewing = False
+
+    def _start(self) -> None:
         keep_libraries_quiet()
         # PulseAudio's plugin for ALSA reads it; its own choice is a second of sound in its buffers.
         os.environ.setdefault("PULSE_LATENCY_MSEC", "20")
@@ -121,8 +134,12 @@ class PortAudio:
     def _open(self, kind: Kind, wanted: str | int, period_s: float, callback: Callback) -> Handle:
         assert self._library is not None
         handle = Handle(self, find_in(self._library, kind, wanted), callback)
-        handle.start(self._library, kind, period_s)
-        self._handles.add(handle)
+        self._opening.add(handle)
+        try:
+            handle.start(self._library, kind, period_s)
+            self._handles.add(handle)
+        finally:
+            self._opening.discard(handle)
         return handle
 
     def forget(self, handle: Handle) -> None:

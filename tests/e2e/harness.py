@@ -25,6 +25,10 @@ import numpy as np
 RATE_HZ = 16_000
 CHUNK_S = 0.01
 PROGRAMS = ("pulseaudio", "pactl", "paplay", "parec")
+NULL_SINKS = (
+    "module-null-sink sink_name=mic rate=16000 channels=1",
+    "module-null-sink sink_name=spk rate=48000 channels=2",
+)
 # RMS of 16-bit samples: a null sink is silent to the last bit, and a voice is well above.
 LOUD_RMS = 150.0
 
@@ -49,15 +53,17 @@ class VirtualSound:
 
     def __enter__(self) -> Self:
         """Start the server."""
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start the server, also after it was stopped."""
+        shutil.rmtree(self.home / "pulse", ignore_errors=True)
         (self.home / "pulse").mkdir(mode=0o700)
         (self.home / ".asoundrc").write_text(
             "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
         )
-        modules = (
-            "module-native-protocol-unix",
-            "module-null-sink sink_name=mic rate=16000 channels=1",
-            "module-null-sink sink_name=spk rate=48000 channels=2",
-        )
+        modules = ("module-native-protocol-unix", *NULL_SINKS)
         loads = [part for module in modules for part in ("-L", module)]
         self._server = subprocess.Popen(
             ["pulseaudio", "--daemonize=no", "--exit-idle-time=-1", "-n", *loads],
@@ -71,9 +77,11 @@ class VirtualSound:
                 self.stop()
                 raise RuntimeError("PulseAudio does not start")
             time.sleep(0.05)
+        self._set_defaults()
+
+    def _set_defaults(self) -> None:
         self._control("set-default-source", "mic.monitor")
         self._control("set-default-sink", "spk")
-        return self
 
     def __exit__(
         self,
@@ -83,6 +91,11 @@ class VirtualSound:
     ) -> None:
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server runs; it may be frozen."""
+        return self._server is not None
 
     def stop(self) -> None:
         """End the server, as if the sound card were pulled out."""
@@ -96,6 +109,26 @@ class VirtualSound:
         assert self._server is not None
         self._server.send_signal(signal.SIGSTOP)
 
+    def go_on(self) -> None:
+        """Let a frozen server go on."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGCONT)
+
+    def unload(self) -> None:
+        """Take the microphone and the speaker away; the server stays."""
+        self._control("unload-module", "module-null-sink")
+
+    def load(self) -> None:
+        """Bring the microphone and the speaker back."""
+        for sink in NULL_SINKS:
+            self._control("load-module", *sink.split())
+        self._set_defaults()
+
+    def suspend(self, suspended: bool) -> None:
+        """Suspend the microphone, which then delivers nothing, or wake it up."""
+        self._control("suspend-sink", "mic", "1" if suspended else "0")
+        self._control("suspend-source", "mic.monitor", "1" if suspended else "0")
+
     def _control(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         command = ["pactl", *words]
         return subprocess.run(command, env=self.environment, check=check, capture_output=True)
@@ -103,6 +136,21 @@ class VirtualSound:
     def play(self, wav: Path) -> None:
         """Speak a recording into the microphone, in real time."""
         subprocess.run(["paplay", "--device=mic", str(wav)], env=self.environment, check=True)
+
+    def echo(self) -> None:
+        """Let the microphone hear the speaker from now on, 60 ms late and by 12 dB softer."""
+        # Without adjust_time=0 the server stretches the sound to keep the delay.
+        self._control(
+            "load-module",
+            "module-loopback",
+            "source=spk.monitor",
+            "sink=mic",
+            "latency_msec=60",
+            "adjust_time=0",
+        )
+        listed = self._control("list", "short", "sink-inputs").stdout.decode()
+        # PulseAudio's volumes are cubic: 63 % are -12 dB.
+        self._control("set-sink-input-volume", listed.split()[0], "63%")
 
     def hear(self, sink: str) -> Ear:
         """Return an ear at `mic` or `spk`."""

@@ -73,6 +73,18 @@ class FakeSpeaker:
         return 0.0
 
     @property
+    def is_running(self) -> bool:
+        return True
+
+    @property
+    def is_lost(self) -> bool:
+        return False
+
+    @property
+    def is_given_up(self) -> bool:
+        return False
+
+    @property
     def waiting_s(self) -> float:
         return max(0.0, self._done_at - time.monotonic())
 
@@ -84,6 +96,15 @@ class FakeSpeaker:
     def clear(self) -> None:
         self._when_event(Cleared())
         self._done_at = 0.0
+
+    def hold(self, held: bool) -> None:
+        pass
+
+    def chime(self, audio: bytes) -> None:
+        pass
+
+    def set_volume(self, volume: float) -> None:
+        pass
 
     def close(self) -> None:
         pass

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyaudio
 import pytest
 
-from edgebot.errors import DeviceBusyError, NoMicrophoneError
+from edgebot.errors import DeviceBusyError, DeviceError, NoMicrophoneError
 from edgebot.hw import port_audio
 from edgebot.hw.audio_device import Kind
 from edgebot.hw.port_audio import Handle, PortAudio
@@ -173,20 +175,57 @@ def test_a_close_that_hangs_does_not_keep_the_list_for_ever(machine: Machine) ->
     assert machine.open("microphone", "Webcam").device.index == 0
 
 
-def test_an_open_that_hangs_keeps_nobody_out(machine: Machine) -> None:
-    entered, leave = threading.Event(), threading.Event()
+class Hanging:
+    """Lets a call hang in a thread of its own until it is left."""
 
-    def hang() -> None:
-        with machine.audio.entered():
-            entered.set()
-            leave.wait()
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+        self.entered, self.leave = threading.Event(), threading.Event()
 
-    thread = threading.Thread(target=hang)
-    thread.start()
-    entered.wait()
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        if not self.entered.is_set():
+            self.entered.set()
+            self.leave.wait()
+        return self._call(*arguments, **options)
+
+    @contextlib.contextmanager
+    def at(self, work: Callable[[], object]) -> Iterator[None]:
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.entered.wait()
+        try:
+            yield
+        finally:
+            self.leave.set()
+            thread.join()
+
+
+def test_an_open_that_hangs_keeps_nobody_out(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = Hanging(machine.library.open)
+    monkeypatch.setattr(machine.library, "open", hanging)
+    with hanging.at(lambda: machine.open("microphone", HEADSET)):
+        assert machine.open("speaker").is_active
+        machine.plug_in("Webcam")
+        # What hangs still uses the old list.
+        with pytest.raises(NoMicrophoneError):
+            machine.open("microphone", "Webcam")
+        assert (machine.library.opened, machine.library.terminated) == (1, 0)
+    assert machine.open("microphone", "Webcam").is_active
+
+
+def test_a_search_for_devices_that_hangs_is_not_begun_twice(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = Hanging(machine.library)
+    monkeypatch.setattr(pyaudio, "PyAudio", hanging)
+    with hanging.at(lambda: machine.open("microphone", HEADSET)):
+        with pytest.raises(DeviceError) as caught:
+            machine.open("speaker")
+        assert str(caught.value) == ("The sound system does not answer: restart the sound server.")
     assert machine.open("speaker").is_active
-    leave.set()
-    thread.join()
+    assert machine.library.opened == 1
 
 
 def test_at_the_end_all_is_given_back(machine: Machine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -276,6 +277,26 @@ def test_no_more_waits_for_a_late_pipeline_than_it_would_take() -> None:
             await line.until_down(InputAudioRawFrame, 15)
         assert [frame.audio for frame in line.of(InputAudioRawFrame)] == pieces[25:]
         assert devices.transport.input().stale == 25
+
+    run_in_fake_time(main())
+
+
+def test_a_jump_of_the_wall_clock_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        devices = Devices()
+        jumps = itertools.cycle([4e9, 0.0, 1e9])
+        monkeypatch.setattr(time, "time", lambda: next(jumps))
+        monkeypatch.setattr(time, "time_ns", lambda: int(next(jumps)))
+        async with devices.line as line:
+            await devices.ready()
+            for _ in range(5):
+                devices.microphone.hear(b"ab" * 320)
+                await asyncio.sleep(1)
+            await line.send(speech(1.0))
+            await line.until(lambda: devices.speaker.played == sound(1.0))
+        assert len(line.of(InputAudioRawFrame)) == 5
+        assert devices.transport.input().stale == 0
+        assert devices.faults() == []
 
     run_in_fake_time(main())
 
