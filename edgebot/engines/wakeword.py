@@ -22,7 +22,7 @@ _STRICTER = 0.5
 # The mean over the model's window passes the cutoff so long after the last sound of the name; a
 # model may know its word before it has ended.
 _LATE_S = 0.2
-_NOT_LATE = ("hey_mycroft",)
+_EARLY, _EARLY_S = ("hey_mycroft",), 0.05
 # One name is heard once, however long it echoes.
 _DEAF_S = 1.0
 
@@ -70,6 +70,7 @@ class MicroWakeWordEngine:
         for model in self._models:
             model.probability_cutoff = cutoff(model.probability_cutoff, sensitivity)
         self._features = MicroWakeWordFeatures()
+        self._sure: set[MicroWakeWord] = set()
         self._deaf_bytes = 0
 
     @property
@@ -88,16 +89,23 @@ class MicroWakeWordEngine:
         found: MicroWakeWord | None = None
         for features in self._features.process_streaming(audio):
             for model in self._models:
-                if (model.process_streaming_prob(features) or 0.0) > self._cutoff(model, strict):
+                is_sure = (model.process_streaming_prob(features) or 0.0) > self._cutoff(
+                    model, strict
+                )
+                # A model may stay sure of a name for more than a second.
+                if is_sure and model not in self._sure:
                     found = found or model
+                (self._sure.add if is_sure else self._sure.discard)(model)
         if found is None or self._deaf_bytes:
             return None
         self._deaf_bytes = int(_DEAF_S * RATE_HZ) * 2
-        return Detection(spoken(found), 0.0 if found.id in _NOT_LATE else _LATE_S)
+        return Detection(spoken(found), _EARLY_S if found.id in _EARLY else _LATE_S)
 
     def reset(self) -> None:
         """Forget all that was heard."""
         self._features.reset()
+        self._sure.clear()
+        self._deaf_bytes = 0
         for model in self._models:
             model.reset()
 

@@ -61,8 +61,8 @@ def _amount(words: list[str], phrases: Phrases, language: str) -> tuple[float | 
     if words[0].isdecimal() and len(words[0]) < 6:
         return int(words[0]), words[1:]
     if words[0] in numbers:
-        amount, rest = numbers[words[0]], words[1:]
-        return (amount / 4, rest[1:]) if rest and rest[0] in phrases.quarter else (amount, rest)
+        count, rest = numbers[words[0]], words[1:]
+        return (count / 4, rest[1:]) if rest and rest[0] in phrases.quarter else (count, rest)
     if words[0] in phrases.articles:
         amount, rest = _amount(words[1:], phrases, language) if words[1:] else (None, [])
         return (1.0, words[1:]) if amount is None else (amount, rest)
