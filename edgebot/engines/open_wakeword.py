@@ -22,7 +22,7 @@ _STRICTER = 0.5
 # It judges whole steps of 80 ms.
 _STEP_BYTES = int(0.08 * RATE_HZ) * 2
 _LATE_S = 0.2
-_DEAF_S = 1.0
+_DEAF_S = 2.0
 
 
 class OpenWakeWordEngine:

@@ -23,8 +23,8 @@ _STRICTER = 0.5
 # model may know its word before it has ended.
 _LATE_S = 0.2
 _EARLY, _EARLY_S = ("hey_mycroft",), 0.05
-# One name is heard once, however long it echoes.
-_DEAF_S = 1.0
+# One name is heard once: in the silence behind it a model may become sure of it again.
+_DEAF_S = 2.0
 
 
 @dataclass(frozen=True)
