@@ -43,15 +43,15 @@ def check_device(
         who = named(_who_uses(kind, root))
         return Finding("fault", kind, str(error), f"It is held by {who}."), None
     except DeviceError as error:
+        # PortAudio leaves out of its list what another program holds.
+        users = _who_uses(kind, root)
+        held = f"One is held by {named(users)}: end that program." if users else ""
         instead = _instead(kind, find, devices)
         if instead is None:
-            # PortAudio leaves out of its list what another program holds.
-            users = _who_uses(kind, root)
-            advice = f"One is held by {named(users)}: end that program." if users else ""
-            return Finding("fault", kind, str(error), advice), None
+            return Finding("fault", kind, str(error), held), None
         change = Change(f"audio.{kind}", instead.stable_name)
         advice = f"{instead.name!r} works instead: set audio.{kind} to {change.value!r}."
-        return Finding("fault", kind, str(error), advice, (change,)), instead
+        return Finding("fault", kind, str(error), f"{held} {advice}".lstrip(), (change,)), instead
     return Finding("ok", kind, _described(kind, device)), device
 
 

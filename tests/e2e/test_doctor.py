@@ -85,29 +85,36 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("doctor")
 
 
-def test_delay_and_level_are_measured(sound: VirtualSound, folder: Path) -> None:
-    told = {}
-    for delay_ms, gain_db in ((60, -12.0), (260, -30.0)):
-        with Room(sound, delay_ms=delay_ms, gain_db=gain_db):
-            told[delay_ms] = ask(sound, folder)
-        below = told[delay_ms].number("speaker heard", "dB")
-        assert below == pytest.approx(-gain_db, abs=TOLERANCE_DB)
-    delays = {key: each.number("delay", "ms") for key, each in told.items()}
-    loops = {key: each.loop_ms for key, each in told.items()}
-    print({"delay_ms": delays, "loop_ms": loops})
-    assert loops[60] is not None
-    assert loops[260] is not None
-    assert 0 <= delays[60] - loops[60] + TOLERANCE_MS <= BUFFERS_MS + TOLERANCE_MS
-    assert delays[260] - delays[60] == pytest.approx(loops[260] - loops[60], abs=TOLERANCE_MS)
-
-
-def test_the_echo_is_taken_out(sound: VirtualSound, folder: Path) -> None:
+@pytest.fixture(scope="module")
+def near(sound: VirtualSound, folder: Path) -> Told:
     with Room(sound, delay_ms=60, gain_db=-12.0):
-        told = ask(sound, folder)
-    print({subject: found["text"] for subject, found in told.findings.items()})
-    assert (told.code, told.findings["echo"]["mark"]) == (0, "ok")
-    assert told.number("echo", "dB") >= 20
-    assert told.findings["echo"]["text"].endswith("You can interrupt it by voice.")
+        return ask(sound, folder)
+
+
+@pytest.fixture(scope="module")
+def far(sound: VirtualSound, folder: Path) -> Told:
+    with Room(sound, delay_ms=260, gain_db=-30.0):
+        return ask(sound, folder)
+
+
+def test_the_level_is_measured(near: Told, far: Told) -> None:
+    assert near.number("speaker heard", "dB") == pytest.approx(12, abs=TOLERANCE_DB)
+    assert far.number("speaker heard", "dB") == pytest.approx(30, abs=TOLERANCE_DB)
+
+
+def test_the_delay_is_measured(near: Told, far: Told) -> None:
+    assert near.loop_ms is not None
+    assert far.loop_ms is not None
+    delay_ms, longer_ms = near.number("delay", "ms"), far.number("delay", "ms")
+    print(f"delay {delay_ms}, {longer_ms} ms; the loop's {near.loop_ms:.0f}, {far.loop_ms:.0f} ms")
+    assert -TOLERANCE_MS <= delay_ms - near.loop_ms <= BUFFERS_MS
+    assert longer_ms - delay_ms == pytest.approx(far.loop_ms - near.loop_ms, abs=TOLERANCE_MS)
+
+
+def test_the_echo_is_taken_out(near: Told) -> None:
+    assert (near.code, near.findings["echo"]["mark"]) == (0, "ok")
+    assert near.number("echo", "dB") >= 20
+    assert near.findings["echo"]["text"].endswith("You can interrupt it by voice.")
 
 
 def test_an_overdriven_microphone_is_recognized(sound: VirtualSound, folder: Path) -> None:

@@ -59,6 +59,11 @@ def test_what_is_missing_may_be_held_by_another(machine: FakeMachine) -> None:
     machine.process(31, "arecord", "/dev/snd/pcmC1D0c")
     found, _ = check_device("microphone", "x", machine.root, find=Devices(), devices=[])
     assert found.advice == "One is held by arecord (process 31): end that program."
+    found, _ = check_device("microphone", "x", machine.root, find=Devices(USB), devices=[USB])
+    assert found.advice == (
+        "One is held by arecord (process 31): end that program. 'USB PnP: Audio (hw:1,0)' works "
+        "instead: set audio.microphone to 'USB PnP: Audio'."
+    )
 
 
 def test_a_busy_device_names_who_holds_it(machine: FakeMachine) -> None:
