@@ -159,10 +159,11 @@ write_unit() {
         sed -E -e "s#/opt/edgebot#$base#; s#/var/lib/edgebot#%h#; s#^(WantedBy=).*#\1default.target#" \
             -e '/^(User|Nice|IPAddressDeny|Private[A-Z]|DevicePolicy|DeviceAllow|BindPaths)/d' \
             -e '/^(Protect|ReadOnlyPaths|RemoveIPC|KeyringMode|Capability|Wants=|After=|IOWeight)/d' \
-            "$from/$unit" >"$units/$unit"
+            "$from/$unit" >"$units/.$unit.new"
     else
-        cp "$from/$unit" "$units/$unit"
+        cp "$from/$unit" "$units/.$unit.new"
     fi
+    mv "$units/.$unit.new" "$units/$unit"
     rm -rf "${units:?}/$unit.d/backoff.conf"
     if [[ "$(systemctl --version 2>/dev/null | awk 'NR==1 {print $2}')" -ge 254 ]]; then
         mkdir -p "$units/$unit.d"
@@ -254,7 +255,7 @@ uninstall() {
     if is_running_systemd && [[ -e "$units/$unit" ]]; then
         "${systemctl[@]}" disable --now "$unit" >/dev/null 2>&1 || true
     fi
-    rm -rf "${units:?}/$unit" "$units/$unit.d" "$units/multi-user.target.wants/$unit"
+    rm -rf "${units:?}/$unit" "$units/.$unit.new" "$units/$unit.d" "$units/multi-user.target.wants/$unit"
     if is_running_systemd; then
         "${systemctl[@]}" daemon-reload
         "${systemctl[@]}" reset-failed "$unit" 2>/dev/null || true

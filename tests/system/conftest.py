@@ -18,6 +18,7 @@ from edgebot.models.installed import InstalledModel
 from edgebot.models.store import Store
 from tests.conftest import LLM, STT, TTS
 
+from .service import UNIT
 from .tree import CACHE, Machine, booted, copy_checkout, why_not
 
 INSTALL = "/root/edgebot/scripts/install.sh"
@@ -47,7 +48,15 @@ def suite() -> str:
 
 
 @pytest.fixture(scope="session")
-def machine(suite: str) -> Iterator[Machine]:
+def sound_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that lies in the Debian as /run/sound: for the socket of a sound server outside."""
+    folder = tmp_path_factory.mktemp("sound")
+    folder.chmod(0o777)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def machine(suite: str, sound_folder: Path) -> Iterator[Machine]:
     if not os.environ.get("EDGEBOT_SYSTEM"):
         pytest.skip("minutes long: EDGEBOT_SYSTEM=1 asks for it")
     if reason := why_not():
@@ -59,7 +68,8 @@ def machine(suite: str) -> Iterator[Machine]:
     }
     for folder in kept:
         folder.mkdir(parents=True, exist_ok=True)
-    with booted(suite, *(f"--bind={here}:{there}" for here, there in kept.items())) as made:
+    binds = [f"--bind={here}:{there}" for here, there in kept.items()]
+    with booted(suite, *binds, f"--bind={sound_folder}:/run/sound") as made:
         copy_checkout(made.tree / "root/edgebot")
         yield made
 
@@ -73,3 +83,11 @@ def installed(
     before, begun = machine.files(), time.monotonic()
     done = machine.run(f"{INSTALL} --models /root/models.tar", timeout=INSTALL_S)
     return Installed(machine, before, time.monotonic() - begun, done.stdout)
+
+
+@pytest.fixture
+def machine_with(installed: Installed) -> Machine:
+    """The Debian with a service that runs."""
+    machine = installed.machine
+    machine.run(f"systemctl reset-failed {UNIT}; systemctl start {UNIT}", timeout=120)
+    return machine

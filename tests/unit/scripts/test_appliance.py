@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import random
 import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -230,3 +235,40 @@ def test_what_does_not_fit_is_refused(appliance: Appliance, options: list[str], 
     assert done.returncode == 1
     assert said in done.stderr
     assert not appliance.root.exists()
+
+
+def test_a_power_cut_leaves_the_old_version_or_the_new_one(appliance: Appliance) -> None:
+    """The upgrade is killed at points of its whole length; what is current is always whole."""
+    appliance.install()
+    begun = time.monotonic()
+    appliance.change()
+    appliance.install()
+    whole_s = time.monotonic() - begun
+    cuts = int(os.environ.get("EDGEBOT_CUTS", "10"))
+    chance = random.Random(4)
+    seen = set()
+    for number in range(cuts):
+        appliance.change()
+        before = appliance.version()
+        running = subprocess.Popen(
+            [appliance.machine.bin / "bash", appliance.machine.checkout / "scripts/install.sh"],
+            env=appliance.machine.environment(DESTDIR=str(appliance.root)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(timeout=whole_s * (number + chance.random()) / cuts)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        assert (appliance.base / "current/.complete").exists()
+        assert (appliance.base / "current/bin/edgebot").exists()
+        assert (appliance.root / "usr/local/bin/edgebot").is_symlink()
+        assert load_settings(file=appliance.settings, environment={}).language == "en"
+        seen.add(appliance.version() == before)
+    assert True in seen
+    # Whatever was cut, the next run brings it to its end.
+    assert appliance.install().returncode == 0
+    assert len(appliance.versions) <= 2
