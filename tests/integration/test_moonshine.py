@@ -17,6 +17,7 @@ from pipecat.frames.frames import (
 from pipecat.services.moonshine.stt import MoonshineSTTSettings
 
 from edgebot.errors import BrokenModelError
+from edgebot.frames import SleepFrame
 from edgebot.models.installed import InstalledModel
 from edgebot.stages.recording import RATE_HZ, read_recording
 from edgebot.stages.stt_moonshine import LocalMoonshineSTTService, load_transcriber
@@ -81,3 +82,28 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_architecture_is_refused(model: Callable[[str], InstalledModel]) -> None:
     with pytest.raises(BrokenModelError, match="Moonshine cannot load"):
         load_transcriber(model(STT).path, "enormous")
+
+
+async def test_what_was_said_before_it_sleeps_is_forgotten(
+    service: LocalMoonshineSTTService, spoken: Spoken
+) -> None:
+    audio = read_recording(spoken("What is the capital of France?"), "a question").audio
+    async with Running([service]) as line:
+        await line.send(*utterance(audio), SleepFrame(cancelled=True))
+        await line.send(*utterance(read_recording(spoken("Good morning."), "a greeting").audio))
+        place = await line.tap.wait_for(TranscriptionFrame)
+        heard = line.tap.frames[place - 1]
+        assert isinstance(heard, TranscriptionFrame)
+        assert "morning" in heard.text.lower()
+
+
+async def test_an_utterance_that_ends_twice_is_heard_once(
+    service: LocalMoonshineSTTService, spoken: Spoken
+) -> None:
+    audio = read_recording(spoken("What is the capital of France?"), "a question").audio
+    async with Running([service]) as line:
+        await line.send(*utterance(audio), VADUserStoppedSpeakingFrame())
+        await line.send(*utterance(read_recording(spoken("Good morning."), "a greeting").audio))
+        await line.tap.until(lambda: len(line.tap.of(TranscriptionFrame)) == 2)
+        assert "france" in line.tap.of(TranscriptionFrame)[0].text.lower()
+        assert "morning" in line.tap.of(TranscriptionFrame)[1].text.lower()

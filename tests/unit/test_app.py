@@ -22,11 +22,13 @@ from pipecat.processors.aggregators.llm_response_universal import LLMContextAggr
 from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from edgebot.app import Conversation, Engines, assemble, load_engine, load_engines
+from edgebot.app import Box, Conversation, Engines, assemble, load_engine, load_engines
 from edgebot.config import Settings, load_settings
 from edgebot.errors import ConfigError, EngineError, MissingModelError
 from edgebot.pipeline import Stages, build_pipeline
+from edgebot.stages.commands import Commands
 from edgebot.stages.recording import RecordingTransport
+from edgebot.stages.wake import WakeGate
 
 RATE_HZ = 16_000
 # 40 ms: the output passes sound on in pieces of this size.
@@ -260,6 +262,24 @@ async def test_a_language_model_need_not_be_warm() -> None:
         Engines(IdentityFilter, IdentityFilter, IdentityFilter, ()),
     )
     assert stages.context.messages == []
+
+
+async def test_only_what_has_a_microphone_of_its_own_sleeps() -> None:
+    engines = Engines(IdentityFilter, IdentityFilter, IdentityFilter, ())
+    settings = settings_of("wake.words=['okay_nabu']")
+    always = await assemble(settings, engines)
+    assert (always.wake, always.commands) == (None, None)
+    box = await assemble(settings, engines, Box("a microphone", lambda text: None))
+    assert isinstance(box.wake, WakeGate)
+    assert not box.wake.is_awake
+    assert isinstance(box.commands, Commands)
+    assert box.commands._names == ("okay Nabu",)
+
+
+async def test_a_wrong_wake_word_is_refused_before_anything_runs() -> None:
+    engines = Engines(IdentityFilter, IdentityFilter, IdentityFilter, ())
+    with pytest.raises(ConfigError, match="Did you mean 'alexa'"):
+        await assemble(settings_of("wake.words=['alexia']"), engines, Box("", lambda text: None))
 
 
 # Engines of one's own

@@ -23,6 +23,7 @@ from pipecat.transcriptions.language import Language
 
 from edgebot.engines.thread import EngineThread
 from edgebot.engines.vosk import RATE_HZ, Utterance, Word
+from edgebot.frames import SleepFrame
 from edgebot.stages.stt_vosk import PRE_ROLL_S, VoskSTTService, VoskSTTSettings
 
 FRAME_BYTES = int(RATE_HZ * 0.02) * 2
@@ -277,3 +278,27 @@ async def test_a_stage_needs_no_settings(engine: FakeRecognizer, thread: EngineT
     stage = VoskSTTService(engine=engine, thread=thread)
     down, _ = await run_test(stage, frames_to_send=said("a"))
     assert of(list(down), TranscriptionFrame)[0].language is None
+
+
+async def test_what_was_said_before_it_sleeps_is_forgotten(
+    stage: VoskSTTService, engine: FakeRecognizer
+) -> None:
+    async with Line(stage) as line:
+        await line.send(*sound("a"), VADUserStartedSpeakingFrame(), *sound("b"))
+        await line.until(lambda: "accept 'ab'" in engine.calls or engine.heard == b"ab")
+        await line.send(SleepFrame(cancelled=True), VADUserStoppedSpeakingFrame(), *said("c"))
+        await line.until_down(TranscriptionFrame)
+    assert [frame.text for frame in line.of(TranscriptionFrame)] == ["c"]
+
+
+async def test_what_the_recognizer_is_busy_with_is_forgotten_too(
+    stage: VoskSTTService, engine: FakeRecognizer
+) -> None:
+    async with Line(stage) as line:
+        engine.gate.clear()
+        await line.send(*said("secret"), SleepFrame(cancelled=True))
+        await line.until_down(SleepFrame)
+        engine.gate.set()
+        await line.send(*said("c"))
+        await line.until_down(TranscriptionFrame)
+    assert [frame.text for frame in line.of(TranscriptionFrame)] == ["c"]
