@@ -23,6 +23,10 @@ from edgebot.hw.audio_device import AudioDevice, Kind, find_in, keep_libraries_q
 CLOSE_S = 1.0
 # Another thread may hang in PortAudio for as long as a sound server stands still.
 ENTER_S = 3.0
+# A device that was busy is missing in the list, though no hardware has come or gone.
+LIST_LASTS_S = 15.0
+# A device that has just come may not open yet.
+SETTLE_S = 4.0
 _LEAVE_S = 0.2
 _LOOK_EVERY_S = 0.005
 
@@ -52,6 +56,7 @@ class PortAudio:
         """
         self._hardware = hardware
         self._seen = ""
+        self._listed_s = self._changed_s = float("-inf")
         self._library: pyaudio.PyAudio | None = None
         self._handles: set[Handle] = set()
         self._lock = threading.RLock()
@@ -83,11 +88,18 @@ class PortAudio:
             try:
                 return self._open(kind, wanted, period_s, callback)
             except DeviceError:
-                is_old = self._hardware() != self._seen and not self._opening
-                if not is_old or not self._give_up_all():
+                if self._opening or not self._is_old() or not self._give_up_all():
                     raise
             self._renew()
             return self._open(kind, wanted, period_s, callback)
+
+    def _is_old(self) -> bool:
+        """Tell whether the list may lack a device, which is worth a gap in another one's sound."""
+        now_s = time.monotonic()
+        if self._hardware() != self._seen:
+            self._changed_s = now_s
+        lasts_s = 0.0 if now_s - self._changed_s <= SETTLE_S else LIST_LASTS_S
+        return now_s - self._listed_s >= lasts_s
 
     def close(self) -> None:
         """Give all devices back."""
@@ -117,7 +129,7 @@ class PortAudio:
         keep_libraries_quiet()
         # PulseAudio's plugin for ALSA reads it; its own choice is a second of sound in its buffers.
         os.environ.setdefault("PULSE_LATENCY_MSEC", "20")
-        self._seen = self._hardware()
+        self._seen, self._listed_s = self._hardware(), time.monotonic()
         self._library = pyaudio.PyAudio()
 
     def _terminate(self) -> None:

@@ -126,8 +126,8 @@ class VirtualSound:
 
     def suspend(self, suspended: bool) -> None:
         """Suspend the microphone, which then delivers nothing, or wake it up."""
+        # Its monitor alone would not stop.
         self._control("suspend-sink", "mic", "1" if suspended else "0")
-        self._control("suspend-source", "mic.monitor", "1" if suspended else "0")
 
     def _control(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         command = ["pactl", *words]

@@ -51,6 +51,7 @@ class Machine:
 def machine(library: FakeLibrary, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     monkeypatch.setattr(port_audio, "CLOSE_S", 0.05)
     monkeypatch.setattr(port_audio, "ENTER_S", 0.05)
+    monkeypatch.setattr(port_audio, "SETTLE_S", 0.0)
     monkeypatch.setattr(port_audio, "_LEAVE_S", 0.0)
     yield Machine(library)
     for stream in library.streams:
@@ -109,6 +110,30 @@ def test_a_device_that_is_still_missing_is_looked_for_once_a_change(machine: Mac
     with pytest.raises(NoMicrophoneError):
         machine.open("microphone", "Jabra")
     assert speaker.is_active
+
+
+def test_a_device_that_has_just_come_may_be_late(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_audio, "SETTLE_S", 1000.0)
+    machine.open("speaker")
+    machine.hardware += ", Webcam"
+    with pytest.raises(NoMicrophoneError):
+        machine.open("microphone", "Webcam")
+    machine.open("speaker")
+    machine.library.devices.append(FakeDevice("Webcam", inputs=1))
+    assert machine.open("microphone", "Webcam").device.index == 5
+
+
+def test_a_device_that_was_busy_is_looked_for_now_and_then(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.open("speaker")
+    machine.library.devices.append(FakeDevice("Webcam", inputs=1))
+    with pytest.raises(NoMicrophoneError):
+        machine.open("microphone", "Webcam")
+    monkeypatch.setattr(port_audio, "LIST_LASTS_S", 0.0)
+    assert machine.open("microphone", "Webcam").device.index == 5
 
 
 def test_a_busy_device_is_told_as_it_is(machine: Machine) -> None:
