@@ -1,0 +1,112 @@
+"""Opening a device may hang: nobody waits for it, and it is not forgotten either.
+
+What becomes of a device that fails is in test_device.py, with the stages that tell of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from edgebot.stages.keeper import Daemons, Keeper
+
+PATIENCE_S = 5.0
+
+
+class Slow:
+    """A device that opens when it is let."""
+
+    silent_s = 0.0
+    is_running = True
+    is_lost = False
+    is_given_up = False
+
+    def __init__(self) -> None:
+        self.tried, self.may_open = threading.Event(), threading.Event()
+        self.closed = threading.Event()
+
+    def open(self) -> Slow:
+        self.tried.set()
+        assert self.may_open.wait(PATIENCE_S)
+        return self
+
+    def close(self) -> None:
+        assert not self.closed.is_set()
+        self.closed.set()
+
+
+class Kept:
+    """A keeper of a slow device, and what it tells."""
+
+    def __init__(self) -> None:
+        self.slow = Slow()
+        self.told: list[str] = []
+        self.keeper = Keeper(
+            self.slow.open,
+            stopped="It stopped.",
+            when_opened=lambda device: self.told.append("opened"),
+            when_working=self._works,
+            when_fault=self._fails,
+        )
+
+    async def _works(self) -> None:
+        self.told.append("works")
+
+    async def _fails(self, text: str) -> None:
+        self.told.append(text)
+
+    async def begin(self) -> asyncio.Task[None]:
+        task = asyncio.create_task(self.keeper.run())
+        assert await asyncio.to_thread(self.slow.tried.wait, PATIENCE_S)
+        return task
+
+
+async def test_nobody_waits_for_an_opening_that_hangs() -> None:
+    kept = Kept()
+    task = await kept.begin()
+    task.cancel()
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert kept.told == []
+    kept.slow.may_open.set()
+    assert await asyncio.to_thread(kept.slow.closed.wait, PATIENCE_S)
+
+
+async def test_what_opens_when_it_is_no_longer_wanted_is_closed() -> None:
+    kept = Kept()
+    task = await kept.begin()
+    kept.keeper.want(False)
+    kept.slow.may_open.set()
+    assert await asyncio.to_thread(kept.slow.closed.wait, PATIENCE_S)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert kept.told == ["opened"]
+    assert kept.keeper.device is None
+
+
+async def test_a_device_that_is_kept_no_longer_is_closed() -> None:
+    kept = Kept()
+    kept.slow.may_open.set()
+    task = await kept.begin()
+    await asyncio.wait_for(kept.keeper.is_settled.wait(), PATIENCE_S)
+    assert kept.keeper.device is kept.slow
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert kept.slow.closed.is_set()
+
+
+def test_a_thread_that_hangs_keeps_no_program_from_its_end() -> None:
+    seen: list[bool] = []
+    Daemons().submit(lambda: seen.append(threading.current_thread().daemon)).result(PATIENCE_S)
+    assert seen == [True]
+
+
+def test_what_fails_in_a_thread_is_told_to_who_waits() -> None:
+    future = Daemons().submit(int, "x")
+    with pytest.raises(ValueError, match="'x'"):
+        future.result(PATIENCE_S)
