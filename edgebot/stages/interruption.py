@@ -131,7 +131,7 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
         self._is_turn = False
         self._doubted_at: float | None = None
         self._sounds_since = float("-inf")
-        self._began_together = False
+        self._is_together = False
         self._is_held = False
         self._timer: asyncio.Task[None] | None = None
 
@@ -220,7 +220,9 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
         if is_certain or not self._is_doubtful or self._is_held:
             return await self._start()
         self._doubted_at = self._now()
-        self._began_together = self._is_speaking and self._now() - self._sounds_since < TOGETHER_S
+        # Where its own voice is not held, one that ends with it is an echo of it too.
+        is_new = self._now() - self._sounds_since < TOGETHER_S
+        self._is_together = self._is_speaking and (is_new or not self._by_voice)
         if self._by_voice and self._is_speaking:
             self._is_held = True
             await self.push_frame(HoldFrame(True))
@@ -251,12 +253,14 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
     async def _words_came(self, text: str) -> ProcessFrameResult:
         if not self._is_doubtful:
             return await self._start()
-        if self._began_together or self._spoken.is_repeated_by(text):
+        if self._is_together or self._spoken.is_repeated_by(text):
             await self._heard_itself()
         elif self._may_start:
             return await self._start()
         await self.trigger_reset_aggregation()
-        await self._settle()
+        # The next voice may have begun already, and is doubted in its own right.
+        if not self._is_voice:
+            await self._settle()
         return ProcessFrameResult.CONTINUE
 
     async def _time_is_up(self) -> None:
@@ -292,7 +296,7 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
 
     async def _settle(self) -> None:
         self._doubted_at = None
-        self._began_together = False
+        self._is_together = False
         await self._stop_timer()
         await self._release()
 

@@ -439,13 +439,32 @@ class TestWhereCancellingDoesNotWork:
 
         play(act, by_voice=False)
 
-    def test_words_that_come_when_it_has_ended_are_heard(self) -> None:
+    def test_a_voice_that_ends_with_its_own_is_its_own_whatever_was_understood(self) -> None:
+        async def act(scene: Scene) -> None:
+            await scene.speaks()
+            await scene.voice()
+            await scene.falls_silent()
+            await asyncio.sleep(0.4)
+            await scene.send(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+            await scene.words("One sofa tide.")
+            await asyncio.sleep(3)
+            assert scene.events == ["forget"]
+
+        play(act, by_voice=False)
+
+    def test_words_that_come_under_the_next_voice_decide_nothing_of_it(self) -> None:
         async def act(scene: Scene) -> None:
             await scene.speaks()
             await scene.voice(1.0)
+            await scene.voice()
+            await scene.words("there was a king")
+            assert scene.events == ["forget"]
             await scene.falls_silent()
-            await scene.words("What time is it?")
-            assert scene.events == ["turn"]
+            await asyncio.sleep(0.4)
+            await scene.send(VADUserStoppedSpeakingFrame(stop_secs=0.2))
+            await asyncio.sleep(0.3)
+            await scene.words("One sofa tide.")
+            assert scene.events == ["forget", "forget"]
 
         play(act, by_voice=False)
 
