@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import platformdirs
 from loguru import logger
 
 from edgebot.app import Engines
@@ -19,15 +17,9 @@ from edgebot.config import Settings
 from edgebot.errors import ConfigError, EdgebotError
 from edgebot.stages.socket import SocketTransport
 from edgebot.stages.stt_vosk import VoskSTTService
-from edgebot.stages.wire import Wire, WireError
+from edgebot.stages.wire import Wire, WireError, socket_file
 
 BUSY = "Somebody else is talking to it. Please try again later."
-
-
-def socket_file() -> Path:
-    """Return where the engine takes calls: in its runtime folder, or the user's."""
-    folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    return Path(folder or platformdirs.user_runtime_dir("edgebot")) / "calls.sock"
 
 
 class Calls:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 import edgebot
-from edgebot.cli import chat, converse, doctor, machine, serve, service, speech, status
+from edgebot.cli import bridge, chat, converse, doctor, machine, serve, service, speech, status
 from edgebot.cli.console import err, out
 from edgebot.cli.models import models_app
 from edgebot.cli.options import Options
@@ -37,6 +37,7 @@ app.command()(status.status)
 app.command()(service.logs)
 app.command()(service.report)
 app.command()(service.rollback)
+app.command()(bridge.bridge)
 app.add_typer(models_app, name="models")
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import platformdirs
 from google.protobuf.message import DecodeError
 from pipecat.frames.frames import (
     Frame,
@@ -27,6 +30,12 @@ LONGEST_BYTES = 128 * 1024
 PATIENCE_S = 5.0
 _LENGTH = struct.Struct(">I")
 _OWN = "edgebot"
+
+
+def socket_file() -> Path:
+    """Return where the engine takes calls: in its runtime folder, or the user's."""
+    folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return Path(folder or platformdirs.user_runtime_dir("edgebot")) / "calls.sock"
 
 
 class WireError(Exception):
@@ -96,14 +105,17 @@ class Wire:
             raise WireError("What came is no frame.")
         return frame
 
-    async def told(self) -> Mapping[str, Any]:
+    async def told(self, within_s: float | None = None) -> Mapping[str, Any]:
         """Wait for a message of the two processes' own.
+
+        Args:
+            within_s: So long, or else a while.
 
         Raises:
             WireError: Something else came, or nothing in time.
         """
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(PATIENCE_S if within_s is None else within_s):
                 own = own_message(await self.receive())
         except TimeoutError:
             raise WireError("The other side says nothing.") from None

@@ -15,10 +15,10 @@ import pytest
 from pipecat.frames.frames import InputAudioRawFrame, InputTransportMessageFrame, InterruptionFrame
 
 from edgebot.app import Engines, load_engines
-from edgebot.calls import BUSY, Calls, socket_file
+from edgebot.calls import BUSY, Calls
 from edgebot.config import Settings, load_settings
 from edgebot.errors import ConfigError
-from edgebot.stages.wire import Wire, WireError
+from edgebot.stages.wire import Wire, WireError, socket_file
 
 OWN = ("stt.engine=own.ear", "llm.engine=own.mind", "tts.engine=own.voice")
 PATIENCE_S = 20.0

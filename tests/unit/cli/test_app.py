@@ -50,6 +50,7 @@ def test_the_verbs() -> None:
         "logs",
         "report",
         "rollback",
+        "bridge",
         "models list",
         "models pull",
         "models verify",
