@@ -21,8 +21,8 @@ _STRICTEST, _LOOSEST = 0.99, 0.3
 _STRICTER = 0.5
 # The mean over the model's window passes the cutoff so long after the last sound of the name; a
 # model may know its word before it has ended.
-_LATE_S = 0.2
-_EARLY, _EARLY_S = ("hey_mycroft",), 0.05
+_LATE_S = {"hey_jarvis": 0.25, "hey_mycroft": 0.05}
+_USUALLY_LATE_S = 0.2
 # One name is heard once: in the silence behind it a model may become sure of it again.
 _DEAF_S = 2.0
 
@@ -99,7 +99,7 @@ class MicroWakeWordEngine:
         if found is None or self._deaf_bytes:
             return None
         self._deaf_bytes = int(_DEAF_S * RATE_HZ) * 2
-        return Detection(spoken(found), _EARLY_S if found.id in _EARLY else _LATE_S)
+        return Detection(spoken(found), _LATE_S.get(found.id, _USUALLY_LATE_S))
 
     def reset(self) -> None:
         """Forget all that was heard."""
