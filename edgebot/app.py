@@ -33,7 +33,7 @@ from edgebot.stages import (
     wake,
 )
 from edgebot.stages.engine import find_engine
-from edgebot.stages.read_ahead import ReadAhead, ReadsAhead
+from edgebot.stages.read_ahead import ReadAhead, read_opening
 
 # A big model on a slow card takes its time.
 START_TIMEOUT_S = 300.0
@@ -145,8 +145,7 @@ async def assemble(settings: Settings, engines: Engines, box: Box | None = None)
     llm, tts = engines.llm(), engines.tts()
     if guard is not None:
         guard.watch(tts)
-    if isinstance(llm, ReadsAhead):
-        await llm.warm(memory)
+    await read_opening(llm, memory)
     return Stages(
         echo=echo.create(settings, box.microphone) if box else None,
         wake=wake.create(settings, ear) if box else None,

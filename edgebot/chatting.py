@@ -21,7 +21,7 @@ from edgebot.app import START_TIMEOUT_S, load_engine
 from edgebot.config import Settings
 from edgebot.errors import EngineError
 from edgebot.stages import context, context_window
-from edgebot.stages.read_ahead import ReadsAhead
+from edgebot.stages.read_ahead import read_opening
 
 
 class TextTap(FrameProcessor):
@@ -60,8 +60,7 @@ class TextConversation:
             when_note(note)
         memory = context.new_context(settings)
         llm, tap = make_llm(), TextTap()
-        if isinstance(llm, ReadsAhead):
-            await llm.warm(memory)
+        await read_opening(llm, memory)
         user, assistant = LLMContextAggregatorPair(memory)
         window = context_window.create(llm, memory, settings.llm.context_tokens)
         worker = PipelineWorker(

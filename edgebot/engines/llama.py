@@ -16,6 +16,7 @@ import numpy as np
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from llama_cpp.llama_grammar import LlamaGrammar
 
+from edgebot.engines.prompt_cache import PromptCache
 from edgebot.errors import BrokenModelError
 
 Message = Mapping[str, Any]
@@ -143,6 +144,47 @@ class LlamaEngine:
         self._flag[0] = b"\x00"
         self._align(tokens)
         self._evaluate(tokens[self._llama.n_tokens :])
+
+    def warm_kept(self, tokens: Sequence[int], cache: PromptCache) -> None:
+        """Evaluate the opening of every conversation, or read back what came of it last time.
+
+        It is for what is in the settings: it stays on the disk.
+
+        Raises:
+            ValueError: It is longer than the context.
+            OSError: It is evaluated, and cannot be kept.
+        """
+        self._check_size(tokens)
+        known = self._llama.input_ids[: len(tokens)]
+        if self._llama.n_tokens >= len(tokens) == common_prefix(known, np.asarray(tokens)):
+            return
+        if not (state := cache.read(tokens)) or not self._restore(tokens, state):
+            self.warm(tokens)
+            if self._llama.n_tokens == len(tokens):
+                cache.write(tokens, self._state())
+                # What is freed goes back to the system: nothing as large is needed again.
+                ctypes.CDLL(None).malloc_trim(0)
+
+    def _state(self) -> bytes:
+        """Return everything that llama.cpp knows of the conversation."""
+        size = llama_cpp.llama_state_seq_get_size(self._llama.ctx, 0)
+        state = (ctypes.c_uint8 * size)()
+        written = llama_cpp.llama_state_seq_get_data(self._llama.ctx, state, size, 0)
+        return memoryview(state)[:written].tobytes()
+
+    def _restore(self, tokens: Sequence[int], state: bytes) -> bool:
+        """Put an evaluated prompt in the place of the conversation; False leaves an empty one."""
+        llama = self._llama
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(llama.ctx), True)
+        llama.n_tokens = 0
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        if not llama_cpp.llama_state_seq_set_data(llama.ctx, buffer, len(state), 0):
+            llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(llama.ctx), True)
+            return False
+        llama.input_ids[: len(tokens)] = tokens
+        llama.n_tokens = len(tokens)
+        llama._requires_eval = True
+        return True
 
     def generate(
         self, tokens: Sequence[int], sampling: Sampling, *, grammar: str | None = None

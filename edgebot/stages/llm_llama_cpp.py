@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
+import llama_cpp
+import platformdirs
+from loguru import logger
 from pipecat.adapters.llm.services.open_ai_adapter import OpenAILLMInvocationParams, openai_is_given
 from pipecat.frames.frames import (
     Frame,
@@ -24,7 +29,8 @@ from pipecat.services.settings import LLMSettings
 from pipecat.utils.types import NOT_GIVEN, NotGiven
 
 from edgebot.config import Settings
-from edgebot.engines.llama import LlamaEngine, Message, Sampling, Tool
+from edgebot.engines.llama import BATCH_TOKENS, LlamaEngine, Message, Sampling, Tool
+from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.thread import EngineThread
 from edgebot.errors import ConfigError
 from edgebot.models.installed import InstalledModel
@@ -42,6 +48,7 @@ class Generator(Protocol):
         self, messages: Sequence[Message], tools: Sequence[Tool] = (), *, reply: bool = True
     ) -> list[int]: ...
     def warm(self, tokens: Sequence[int]) -> None: ...
+    def warm_kept(self, tokens: Sequence[int], cache: PromptCache) -> None: ...
     def generate(
         self, tokens: Sequence[int], sampling: Sampling, *, grammar: str | None = None
     ) -> Iterator[str]: ...
@@ -80,6 +87,7 @@ class LlamaCppLLMService(LLMService):
         engine: Generator,
         thread: EngineThread,
         settings: LlamaCppLLMSettings | None = None,
+        cache: PromptCache | None = None,
         **kwargs: Any,
     ) -> None:
         """Wrap a loaded engine.
@@ -88,6 +96,7 @@ class LlamaCppLLMService(LLMService):
             engine: The model, used in `thread` only.
             thread: The engine's own thread.
             settings: How it answers.
+            cache: Keeps what opens every conversation, evaluated; None keeps nothing.
             **kwargs: Passed to `LLMService`.
         """
         default = self.Settings(
@@ -111,6 +120,7 @@ class LlamaCppLLMService(LLMService):
         super().__init__(settings=default, **kwargs)
         self._engine = engine
         self._thread = thread
+        self._cache = cache
 
     def can_generate_metrics(self) -> bool:
         """Return True: time to first token, processing time and tokens are measured."""
@@ -131,6 +141,32 @@ class LlamaCppLLMService(LLMService):
         Raises:
             ConfigError: It leaves no room for a question.
         """
+        tokens = await self._opening(context)
+        await self._thread.run(lambda: self._engine.warm(tokens), stop=self._engine.abort)
+
+    async def read_opening(self, context: LLMContext) -> None:
+        """Evaluate what opens every conversation, or read back what came of it last time.
+
+        Only what is in the settings may be in it: it stays on the disk.
+
+        Raises:
+            ConfigError: It leaves no room for a question.
+        """
+        cache = self._cache
+        if cache is None:
+            await self.warm(context)
+            return
+        tokens = await self._opening(context)
+        try:
+            await self._thread.run(
+                lambda: self._engine.warm_kept(tokens, cache), stop=self._engine.abort
+            )
+        except OSError as error:
+            logger.warning(
+                f"The evaluated prompt cannot be kept, so every start evaluates it: {error}."
+            )
+
+    async def _opening(self, context: LLMContext) -> list[int]:
         invocation = await self._invocation(context)
         tokens = self._render(invocation, reply=False)
         if len(tokens) >= self.prompt_budget:
@@ -139,7 +175,7 @@ class LlamaCppLLMService(LLMService):
                 f"less llm.max_tokens leaves {self.prompt_budget}: shorten assistant.prompt, or "
                 "raise llm.context_tokens."
             )
-        await self._thread.run(lambda: self._engine.warm(tokens), stop=self._engine.abort)
+        return tokens
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Answer each context frame; pass the others on."""
@@ -290,10 +326,27 @@ def alternate(messages: Sequence[Any]) -> list[Any]:
     return joined
 
 
+def cache_folder() -> Path:
+    """Return where evaluated prompts are kept: systemd's folder for a service, or one's own."""
+    service = os.environ.get("CACHE_DIRECTORY", "").partition(":")[0]
+    return Path(service or platformdirs.user_cache_dir("edgebot")) / "prompts"
+
+
+def identity(model: InstalledModel, context_tokens: int) -> str:
+    """Return what makes an evaluated prompt another one."""
+    if model.manifest:
+        which = model.manifest.digest
+    else:
+        facts = model.path.stat()
+        which = f"{model.path} {facts.st_size} {facts.st_mtime_ns}"
+    return f"{which} {llama_cpp.__version__} {context_tokens} {BATCH_TOKENS}"
+
+
 async def load(settings: Settings, model: InstalledModel) -> Callable[[], LlamaCppLLMService]:
     """Load the model and return what makes a stage of it."""
     chosen = settings.llm
     thread = EngineThread("llama.cpp")
+    cache = PromptCache(cache_folder(), identity(model, chosen.context_tokens))
     engine = await thread.run(
         lambda: LlamaEngine(
             model.path, context_tokens=chosen.context_tokens, threads=chosen.threads
@@ -302,6 +355,7 @@ async def load(settings: Settings, model: InstalledModel) -> Callable[[], LlamaC
     return lambda: LlamaCppLLMService(
         engine=engine,
         thread=thread,
+        cache=cache,
         settings=LlamaCppLLMSettings(
             model=model.model.id,
             system_instruction=settings.assistant.instruction,

@@ -26,6 +26,26 @@ class ReadsAhead(Protocol):
     async def warm(self, context: LLMContext) -> None: ...
 
 
+@runtime_checkable
+class KeepsOpening(Protocol):
+    """A language model that keeps what opens every conversation from one start to the next."""
+
+    async def read_opening(self, context: LLMContext) -> None: ...
+
+
+async def read_opening(llm: FrameProcessor, context: LLMContext) -> None:
+    """Let the language model read what opens a conversation, if it can.
+
+    Args:
+        llm: The language model.
+        context: Holds the prompt and the examples of the settings, and nothing that was said.
+    """
+    if isinstance(llm, KeepsOpening):
+        await llm.read_opening(context)
+    elif isinstance(llm, ReadsAhead):
+        await llm.warm(context)
+
+
 class ReadAhead(FrameProcessor):
     """Hands each transcript to the language model at once, and passes it on.
 

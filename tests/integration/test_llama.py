@@ -24,6 +24,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.services.llm_service import FunctionCallParams
 
 from edgebot.engines.llama import BATCH_TOKENS, Sampling
+from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.thread import EngineThread
 from edgebot.errors import BrokenModelError, ConfigError
 from edgebot.models.installed import InstalledModel
@@ -94,6 +95,57 @@ def test_a_warmed_prompt_costs_the_question_only(llama: CountingLlama) -> None:
     tokens = llama.render([SYSTEM, user(FRANCE)])
     cost = llama.evaluated(lambda: next(llama.generate(tokens, Sampling())))
     assert cost == len(tokens) - len(prompt)
+
+
+class TestKeptOnTheDisk:
+    """An opening that was evaluated once is read back by the next start."""
+
+    def fresh(self, model: Callable[[str], InstalledModel]) -> CountingLlama:
+        return CountingLlama(model(LLM).path, context_tokens=CONTEXT_TOKENS)
+
+    def test_it_costs_nothing_and_answers_the_same(
+        self, model: Callable[[str], InstalledModel], tmp_path: Path
+    ) -> None:
+        cache = PromptCache(tmp_path, "this model")
+        messages = [*SMALL_TALK, user(FRANCE)]
+        first = self.fresh(model)
+        opening = first.render([SYSTEM, *SMALL_TALK], reply=False)
+        assert first.evaluated(lambda: first.warm_kept(opening, cache)) == len(opening)
+        second = self.fresh(model)
+        assert second.evaluated(lambda: second.warm_kept(opening, cache)) == 0
+        said = answer(self.fresh(model), messages, max_tokens=60)
+        assert len(said) > 10
+        assert answer(first, messages, max_tokens=60) == said
+        cost = second.evaluated(lambda: answer(second, messages, max_tokens=60))
+        assert cost < len(opening)
+        assert answer(second, messages, max_tokens=60) == said
+        # In the same process it is still evaluated: nothing is read.
+        assert second.evaluated(lambda: second.warm_kept(opening, PromptCache(tmp_path, ""))) == 0
+
+    @pytest.mark.parametrize("state", [b"", b"x", bytes(1000), b"\xff" * 100_000])
+    def test_what_llama_cpp_refuses_is_evaluated_and_written_anew(
+        self, llama: CountingLlama, tmp_path: Path, state: bytes
+    ) -> None:
+        cache = PromptCache(tmp_path, "this model")
+        opening = llama.render([SYSTEM], reply=False)
+        forget(llama)
+        cache.write(opening, state)
+        assert llama.evaluated(lambda: llama.warm_kept(opening, cache)) >= len(opening) - 1
+        assert len(cache.read(opening) or b"") > 100_000
+        forget(llama)
+        assert llama.evaluated(lambda: llama.warm_kept(opening, cache)) == 0
+        assert "Paris" in answer(llama, [user(FRANCE)])
+
+    def test_an_abort_keeps_nothing(self, llama: CountingLlama, tmp_path: Path) -> None:
+        cache = PromptCache(tmp_path, "this model")
+        opening = llama.render([SYSTEM, *SMALL_TALK], reply=False)
+        forget(llama)
+        llama.when_step = llama.abort
+        try:
+            llama.warm_kept(opening, cache)
+        finally:
+            llama.when_step = lambda: None
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_prompt_again_costs_one_token(llama: CountingLlama) -> None:
