@@ -24,7 +24,7 @@ import numpy as np
 
 RATE_HZ = 16_000
 CHUNK_S = 0.01
-PROGRAMS = ("pulseaudio", "pactl", "paplay", "parec")
+PROGRAMS = ("pulseaudio", "pactl", "paplay", "parec", "pacat")
 NULL_SINKS = (
     "module-null-sink sink_name=mic rate=16000 channels=1",
     "module-null-sink sink_name=spk rate=48000 channels=2",
@@ -50,6 +50,7 @@ class VirtualSound:
             "PULSE_RUNTIME_PATH": str(self.home / "pulse"),
         }
         self._server: subprocess.Popen[bytes] | None = None
+        self._echo: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         """Start the server."""
@@ -99,6 +100,10 @@ class VirtualSound:
 
     def stop(self) -> None:
         """End the server, as if the sound card were pulled out."""
+        while self._echo:
+            end = self._echo.pop()
+            end.kill()
+            end.wait()
         if self._server is not None:
             self._server.kill()
             self._server.wait()
@@ -138,19 +143,18 @@ class VirtualSound:
         subprocess.run(["paplay", "--device=mic", str(wav)], env=self.environment, check=True)
 
     def echo(self) -> None:
-        """Let the microphone hear the speaker from now on, 60 ms late and by 12 dB softer."""
-        # Without adjust_time=0 the server stretches the sound to keep the delay.
-        self._control(
-            "load-module",
-            "module-loopback",
-            "source=spk.monitor",
-            "sink=mic",
-            "latency_msec=60",
-            "adjust_time=0",
+        """Let the microphone hear the speaker from now on, some 60 ms late and by 12 dB softer."""
+        form = ["--rate=48000", "--channels=1", "--format=s16le", "--latency-msec=20"]
+        # PulseAudio's volumes are cubic: 63 % of 65536 are -12 dB.
+        ends = (
+            ["parec", "--device=spk.monitor", *form],
+            ["pacat", "--device=mic", "--volume=41350", *form],
         )
-        listed = self._control("list", "short", "sink-inputs").stdout.decode()
-        # PulseAudio's volumes are cubic: 63 % are -12 dB.
-        self._control("set-sink-input-volume", listed.split()[0], "63%")
+        heard = subprocess.Popen(ends[0], env=self.environment, stdout=subprocess.PIPE)
+        back = subprocess.Popen(ends[1], env=self.environment, stdin=heard.stdout)
+        assert heard.stdout is not None
+        heard.stdout.close()
+        self._echo = [heard, back]
 
     def hear(self, sink: str) -> Ear:
         """Return an ear at `mic` or `spk`."""
