@@ -166,7 +166,6 @@ class WakeGate(FrameProcessor):
             self._listen()
             # Speech to text begins to finish at once; the voice detector need not notice first.
             await self.push_frame(VADUserStoppedSpeakingFrame(stop_secs=self._stop_s))
-            await self._rest()
 
     async def _sleep(
         self, frame: SleepFrame, direction: FrameDirection = FrameDirection.DOWNSTREAM
