@@ -15,10 +15,15 @@ MIN_CLAUSE_CHARACTERS = 16
 
 _SENTENCE_END = re.compile(r"""(?:[.!?…]+[\"'”\u2019)\]]*(?=\s)|\n)""")
 _CLAUSE_END = re.compile(r"[,;:—](?=\s)")
+# These end nothing, whatever comes next ...
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Mt|Jr|Sr|vs|etc|approx|no|No|e\.g|i\.e|a\.m|p\.m"
-    r"|U\.S|U\.K|\d+)\.$"
+    r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Mt|vs|approx|e\.g|i\.e|U\.S|U\.K)\.$"
 )
+# ... these a sentence, where the next one begins, and the number of a list's item does not ...
+_PERHAPS = re.compile(r"(?:^|[\s(])(?:etc|Jr|Sr|a\.m|p\.m|[^\s(]*\d)\.$")
+_ITEM = re.compile(r"\s*\d+\.$")
+# ... and this one, where no number follows.
+_NUMBER_SIGN = re.compile(r"(?:^|[\s(])[Nn]o\.$")
 # At the end of all text there is no lookahead: these are ends without a doubt.
 _CERTAIN_END = re.compile(r"""[A-Za-z]{3,}[.!?…]+[\"'”\u2019)\]]*$""")
 
@@ -27,15 +32,27 @@ def sentence_end(text: str, start: int = 0) -> int:
     """Return the index just past the first sentence of `text[start:]`, or -1 if none has ended.
 
     A full stop needs white space behind it, so decimals pass; abbreviations, initials and the
-    number of a list's item end nothing.
+    number of a list's item end nothing. Where it depends on what comes next, that is waited for.
     """
     for match in _SENTENCE_END.finditer(text, start):
         sentence = text[start : match.end()]
         if not sentence.strip():
             continue
-        if match.group()[0] != "." or not _ABBREVIATION.search(sentence.rstrip("\"'”\u2019)]")):
+        if match.group()[0] != "." or _ends(sentence, text[match.end() :].lstrip()[:1]):
             return match.end()
     return -1
+
+
+def _ends(sentence: str, next_one: str) -> bool:
+    """Tell whether a sentence that ends with a full stop is over, by the next character if any."""
+    bare = sentence.rstrip("\"'”\u2019)]")
+    if _ABBREVIATION.search(bare) or _ITEM.fullmatch(bare):
+        return False
+    if _NUMBER_SIGN.search(bare):
+        return bool(next_one) and not next_one.isdigit()
+    if _PERHAPS.search(bare):
+        return bool(next_one) and not (next_one.isdigit() or next_one.islower())
+    return True
 
 
 def clause_end(text: str) -> int:
@@ -58,7 +75,7 @@ def after_sentences(text: str, count: int) -> int:
         if next_end < 0:
             tail = text[end:].rstrip()
             certain = number == count and _CERTAIN_END.search(tail)
-            return end + len(tail) if certain and not _ABBREVIATION.search(tail) else -1
+            return end + len(tail) if certain and _ends(tail, "") else -1
         end = next_end
     return end
 

@@ -11,11 +11,15 @@ from pipecat.frames.frames import Frame, TTSAudioRawFrame
 from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TTSService
 from pipecat.utils.text.transforms import strip_markdown
+from pipecat.utils.text.transforms.text_transform import TextTransform
 
 from edgebot.config import Settings
 from edgebot.engines.piper import PiperEngine
 from edgebot.engines.thread import EngineThread
 from edgebot.models.installed import InstalledModel
+from edgebot.stages.read_aloud import read_aloud, without_pictures
+
+_SILENCE_S = 0.01
 
 
 class Synthesizer(Protocol):
@@ -51,7 +55,7 @@ class PiperTTSService(TTSService):
             sample_rate=engine.rate_hz,
             push_start_frame=True,
             push_stop_frames=True,
-            text_transforms=[("*", strip_markdown)],
+            text_transforms=[("*", transform) for transform in transforms(default.language)],
             # A text without sound, such as a lone emoji, is no reason to give the voice up.
             max_consecutive_zero_audio_contexts=0,
             settings=default,
@@ -72,10 +76,24 @@ class PiperTTSService(TTSService):
         """
         await self.start_tts_usage_metrics(text)
         pieces = self._thread.stream(lambda: self._engine.synthesize(text), stop=self._engine.stop)
+        silent = True
         async with contextlib.aclosing(pieces):
             async for audio in pieces:
                 await self.stop_ttfb_metrics()
+                silent = False
                 yield TTSAudioRawFrame(audio, self._engine.rate_hz, 1, context_id=context_id)
+        if silent:
+            # Pipecat would wait 3 s for the sound of a text that has none, and call it a failure.
+            nothing = bytes(2 * int(self._engine.rate_hz * _SILENCE_S))
+            yield TTSAudioRawFrame(nothing, self._engine.rate_hz, 1, context_id=context_id)
+
+
+def transforms(language: object) -> list[TextTransform]:
+    """Return what a text goes through before it is spoken; the context keeps what was written."""
+    found: list[TextTransform] = [strip_markdown, without_pictures]
+    if str(language or "en").lower().startswith("en"):
+        found.append(read_aloud)
+    return found
 
 
 async def load(settings: Settings, model: InstalledModel) -> Callable[[], PiperTTSService]:

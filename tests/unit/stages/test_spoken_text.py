@@ -67,7 +67,20 @@ def first_sentence(text: str) -> str | None:
         ("I know Adr. Then", "I know Adr."),
         # The numbers of a list's items, and numbers at the end
         ("1. Wash it. 2. Dry it. ", "1. Wash it."),
-        ("It was 1969. Then", None),
+        ("It was 1969. Then", "It was 1969."),
+        ("It was 1969. ", None),
+        ("It was 1969. then", None),
+        ("Then 3. 5", None),
+        # What may be an abbreviation is one unless the next sentence begins
+        ("No. It is not", "No."),
+        ("No. it is not", "No."),
+        ("I said no. Then", "I said no."),
+        ("No. ", None),
+        ("It is No. 5 of", None),
+        ("At 5 p.m. Then", "At 5 p.m."),
+        ("At 5 p.m. ", None),
+        ("Bring milk, eggs etc. Then", "Bring milk, eggs etc."),
+        ("(At 5 p.m.) Then", "(At 5 p.m.)"),
         ("In 1969! Then", "In 1969!"),
         # Quotes and brackets belong to the sentence
         ('"It is noon." Then', '"It is noon."'),

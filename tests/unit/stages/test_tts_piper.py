@@ -161,16 +161,49 @@ async def test_an_interruption_stops_the_engine_and_waits_for_it(thread: EngineT
     assert of(line.up, ErrorFrame) == []
 
 
-async def test_texts_without_sound_do_not_cost_the_voice(thread: EngineThread) -> None:
+async def test_a_text_without_sound_holds_the_voice_no_longer(thread: EngineThread) -> None:
     engine = FakeSynthesizer()
     async with line_of(engine, thread) as line:
         for number in range(1, 7):
             await line.send(LLMFullResponseStartFrame(), clause("Mm"), LLMFullResponseEndFrame())
-            await line.until_up(ErrorFrame, number)
+            await line.until_down(TTSStoppedFrame, number)
         await line.send(TTSSpeakFrame("One."))
-        await line.until_down(TTSAudioRawFrame)
-    assert engine.texts == ["Mm"] * 6 + ["One."]
-    assert all(frame.processor.is_usable for frame in of(line.up, ErrorFrame))
+        await line.until_down(TTSStoppedFrame, 7)
+    sounds = [frame.audio for frame in line.of(TTSAudioRawFrame)]
+    assert sounds == [bytes(2 * RATE_HZ // 100)] * 6 + [PIECE]
+    assert engine.texts[-1] == "One."
+    assert of(line.up, ErrorFrame) == []
+
+
+@pytest.mark.parametrize("text", ["🙂", "👍🏽 "])
+async def test_a_lone_emoji_is_not_spoken(thread: EngineThread, text: str) -> None:
+    engine = FakeSynthesizer()
+    async with line_of(engine, thread) as line:
+        await line.send(LLMFullResponseStartFrame(), clause(text), LLMFullResponseEndFrame())
+        await line.until_down(LLMFullResponseEndFrame)
+        await line.send(TTSSpeakFrame("One."))
+        await line.until_down(TTSStoppedFrame)
+    assert engine.texts == ["One."]
+    assert len(line.of(TTSStartedFrame)) == 1
+    assert of(line.up, ErrorFrame) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "spoken"),
+    [("en", "It costs 5 dollars."), (None, "It costs 5 dollars."), ("de", "It costs $5.")],
+)
+async def test_what_is_english_is_read_as_a_person_does(
+    thread: EngineThread, language: str | None, spoken: str
+) -> None:
+    engine = FakeSynthesizer()
+    stage = PiperTTSService(
+        engine=engine, thread=thread, settings=TTSSettings(language=language, model=None)
+    )
+    async with Line(stage, audio_out_sample_rate=RATE_HZ) as line:
+        await line.send(TTSSpeakFrame("It costs $5. 🙂"))
+        await line.until_down(TTSStoppedFrame)
+    assert [text.strip() for text in engine.texts] == [spoken]
+    assert [frame.text for frame in line.of(TTSTextFrame)] == ["It costs $5. 🙂"]
 
 
 async def test_a_voice_that_fails_is_an_error(thread: EngineThread) -> None:
@@ -182,9 +215,8 @@ async def test_a_voice_that_fails_is_an_error(thread: EngineThread) -> None:
         engine.fault = None
         await line.send(TTSSpeakFrame("Two."))
         await line.until_down(TTSAudioRawFrame)
-    failed, silent = of(line.up, ErrorFrame)
+    failed, *_ = of(line.up, ErrorFrame)
     assert "no memory" in failed.error
-    assert "no audio" in silent.error
 
 
 async def test_time_and_use_are_measured(thread: EngineThread) -> None:
