@@ -91,6 +91,11 @@ class Animation:
         """Begin to move."""
         self._thread.start()
 
+    @property
+    def look(self) -> Look | None:
+        """What it shows."""
+        return self._look
+
     def show(self, look: Look) -> None:
         """Show a look from now on; the thread wakes at once."""
         with self._changed:

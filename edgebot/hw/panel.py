@@ -73,6 +73,11 @@ class Panel:
         """Whether a mute switch holds the microphone closed."""
         return self._is_switched_off
 
+    @property
+    def looks_like(self) -> Look | None:
+        """What its light shows; None where it has none."""
+        return self._animation.look if self._animation is not None else None
+
     def show(self, facts: Facts, timer: bool = False, connected: bool = False) -> None:
         """Show what the assistant is doing; gestures mean what they mean in this state.
 
