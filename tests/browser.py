@@ -1,4 +1,4 @@
-"""A real Chromium without a window, spoken to by its own protocol, with a recording as microphone."""
+"""A real Chromium without a window, spoken to by its own protocol; it hears a recording."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Page:
     async def picture(self, file: Path) -> None:
         """Keep what is seen."""
         shot = await self.ask("Page.captureScreenshot", format="png")
-        file.write_bytes(base64.b64decode(shot["data"]))
+        await asyncio.to_thread(file.write_bytes, base64.b64decode(shot["data"]))
 
     async def resize(self, width: int, height: int, *, phone: bool) -> None:
         """Be as large as something else."""

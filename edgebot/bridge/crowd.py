@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import cast
 
-MOST_CONNECTIONS = 64
+MOST_CONNECTIONS = 256
 # A request takes less than a second; a call itself goes another way.
 CONNECTION_LASTS_S = 30.0
 
