@@ -66,11 +66,10 @@ def _money(match: re.Match[str]) -> str:
 
 def _time(match: re.Match[str]) -> str:
     hour, minute, half = match[1].lstrip("0") or "0", match[2], match[3] or ""
-    letters = f" {' '.join(half.replace('.', '').upper())}" if half else ""
+    letters = f" {half if '.' in half else half.upper()}" if half else ""
     if minute == "00":
         return f"{hour}{letters}" if half else f"{hour} o'clock"
     spoken = f"oh {minute[1]}" if minute[0] == "0" else minute
-    # With a stop behind it, the last one of a sentence stays one.
     return f"{hour} {spoken}{letters}"
 
 

@@ -42,8 +42,8 @@ def spoken(text: str) -> str:
         ("at 9:00", "at 9 o'clock"),
         ("at 14:30.", "at 14 30."),
         ("at 02:05,", "at 2 oh 5,"),
-        ("5:00 pm", "5 P M"),
-        ("5:30 p.m.", "5 30 P M."),
+        ("5:00 pm", "5 PM"),
+        ("at 5:30 p.m. we eat", "at 5 30 p.m. we eat"),
         # Fractions
         ("1/2 cup", "one half cup"),
         ("3/4 of it", "3 quarters of it"),
