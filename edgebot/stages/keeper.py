@@ -11,8 +11,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from edgebot.errors import DeviceError
 
 WATCH_EVERY_S = 0.2
-# A device that has not called for so long, twice looked at, has stopped.
-FROZEN_AFTER_S = 1.2
+# A device has stopped when it was found silent more often than this; a call weighs against two.
+_MOST_SILENT_LOOKS = 6
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 2.0
 _BACK_OFF = 1.5
@@ -103,14 +103,16 @@ class Keeper(Generic[D]):
     async def run(self) -> None:
         """Keep it until cancelled, and close it then."""
         retry_s = FIRST_RETRY_S
+        loop = asyncio.get_running_loop()
         while True:
             await self._wanted.wait()
+            began_s = loop.time()
             problem, worked = await self._one_life()
             self.is_settled.set()
             if worked:
                 retry_s = FIRST_RETRY_S
             elif problem:
-                await self._pause(retry_s)
+                await self._pause(max(WATCH_EVERY_S, began_s + retry_s - loop.time()))
                 retry_s = min(LONGEST_RETRY_S, retry_s * _BACK_OFF)
 
     async def _one_life(self) -> tuple[str, bool]:
@@ -133,20 +135,20 @@ class Keeper(Generic[D]):
             await asyncio.shield(self._in_thread(device.close))
 
     async def _watch(self, device: D) -> tuple[str, bool]:
-        worked, working, frozen = False, 0, 0
+        worked, calls, silences = False, 0, 0
         loop = asyncio.get_running_loop()
         opened_s = loop.time()
         while not await self._pause(WATCH_EVERY_S):
             if device.is_given_up:
                 break
-            # Some devices call once and then stop for good.
-            working = working + 1 if device.is_running and device.silent_s < WATCH_EVERY_S else 0
-            if working > 1 and not worked:
+            is_calling = device.is_running and device.silent_s < WATCH_EVERY_S
+            # Some devices call once and then stop, or call once a second.
+            calls = calls + 1 if is_calling else 0
+            silences = max(0, silences - 2) if is_calling else silences + 1
+            if calls > 1 and not worked:
                 worked = True
                 await self._when_working()
-            # A process that stood still itself looks once too early.
-            frozen = frozen + 1 if device.silent_s > FROZEN_AFTER_S else 0
-            if device.is_lost or frozen > 1:
+            if device.is_lost or silences > _MOST_SILENT_LOOKS:
                 return self._stopped, worked and loop.time() - opened_s > _SHORT_LIFE_S
         return "", worked
 
