@@ -256,8 +256,8 @@ class TestTalkButton:
         print(f"release to transcript: median {median:.0f} ms, worst {worst:.0f} ms")
         assert len(handed) == 30
         assert all(talker.asked())
-        # On a machine that does nothing else it is a third of this.
-        assert median <= 150
+        # Silence would end the turn after 600 ms; a busy machine takes a multiple of a quiet one.
+        assert median <= 300
 
     async def test_no_silence_ends_a_held_turn(self, talker: Talker, korean: bytes) -> None:
         async with talker.running:
