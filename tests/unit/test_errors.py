@@ -26,6 +26,8 @@ EXIT_CODES = {
     "EngineError": 8,
     "UnwellError": 12,
     "PinError": 9,
+    "NotRunningError": 10,
+    "MemoryLimitError": 11,
 }
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
 
