@@ -57,7 +57,7 @@ async def talk(
         stages = await assemble(settings, engines, Box(microphone, when_note))
 
         def show(facts: Facts) -> None:
-            panel.show(facts, timer=facts.timer, connected=facts.connected)
+            panel.show(facts)
             when_state(facts)
 
         states = StateObserver(show, awake=settings.wake.mode == "always")

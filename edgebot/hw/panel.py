@@ -15,7 +15,7 @@ from edgebot.hw.button import Button, Touch
 from edgebot.hw.gestures import Action, Actions, Gesture, meaning
 from edgebot.hw.keyboard import Keyboard
 from edgebot.hw.leds import open_light
-from edgebot.hw.patterns import Look
+from edgebot.hw.patterns import Look, look_of
 from edgebot.hw.volume import VolumeButton, VolumeKnob
 from edgebot.state import AssistantState, Facts
 
@@ -78,17 +78,15 @@ class Panel:
         """What its light shows; None where it has none."""
         return self._animation.look if self._animation is not None else None
 
-    def show(self, facts: Facts, timer: bool = False, connected: bool = False) -> None:
+    def show(self, facts: Facts) -> None:
         """Show what the assistant is doing; gestures mean what they mean in this state.
 
         Args:
             facts: What is known of the assistant.
-            timer: Whether a timer is running.
-            connected: Whether somebody is connected from elsewhere.
         """
         self._state = facts.state
         if self._animation is not None:
-            self._animation.show(Look(facts.state, facts.fault, timer, connected))
+            self._animation.show(look_of(facts))
 
     def do(self, gesture: Gesture) -> None:
         """Act on a gesture, as a button does."""

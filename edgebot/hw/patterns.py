@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from edgebot.state import AssistantState, Fault
+from edgebot.state import AssistantState, Facts, Fault
 
 Kind = Literal["led", "three", "rgb", "strip"]
 Colour = tuple[float, float, float]
@@ -56,6 +56,11 @@ class Look:
     fault: Fault | None = None
     timer: bool = False
     connected: bool = False
+
+
+def look_of(facts: Facts) -> Look:
+    """Return what the lights tell of what is known."""
+    return Look(facts.state, facts.fault, facts.timer, facts.connected)
 
 
 @dataclass(frozen=True)

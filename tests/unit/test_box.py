@@ -135,7 +135,7 @@ class Box:
     def _show(self, facts: Facts) -> None:
         assert facts.state in ALLOWED[self.told[-1]] or facts.state is self.told[-1]
         self.told.append(facts.state)
-        self.panel.show(facts, timer=facts.timer, connected=facts.connected)
+        self.panel.show(facts)
 
     def _open_microphone(self, when_audio: Callable[[bytes], None]) -> FakeMicrophone:
         self._refuse("microphone")
