@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,20 @@ from edgebot.engines.voice_split import NotSplittableError, Part, split_voice
 from edgebot.engines.voice_windows import WindowedVoice, windows
 
 from .tiny_onnx import identity_model
-from .tiny_voice import ENCODER, FLOW, VOCODER, model, node, tiny_voice, value
+from .tiny_voice import (
+    ENCODER,
+    FLOW,
+    INT64,
+    VOCODER,
+    model,
+    node,
+    tensor,
+    tiny_voice,
+    value,
+    weights,
+)
 
+POST: dict[str, Sequence[int]] = {"kernel_shape": [3], "dilations": [2], "pads": [2, 2]}
 Run = Callable[[Mapping[str, np.ndarray]], list[Any]]
 
 
@@ -62,6 +74,36 @@ def test_windows_say_what_the_whole_voice_says(tmp_path: Path, count: int, mappe
     whole = runner(tiny_voice())(phonemes(count))[0].reshape(-1)
     assert [len(piece) for piece in pieces] == [2 * (b - a) for a, b in windows(count)]
     np.testing.assert_allclose(np.concatenate(pieces), whole, rtol=0, atol=1e-5)
+
+
+def test_a_voice_of_several_speakers() -> None:
+    """The speaker has a say in every part; it is no row of frames and goes whole."""
+    encoder = [
+        node("Gather", "people sid", "person"),
+        node("Unsqueeze", "person last", "g"),
+        *ENCODER,
+    ]
+    flow = [*FLOW[:-1], node("Add", "pre g", "pre.g"), node("LeakyRelu", "pre.g", "hidden")]
+    vocoder = [*VOCODER[:1], node("Conv", "g cond.w", "bias", kernel_shape=[1])]
+    vocoder += [node("Add", "up bias", "up.g"), node("Conv", "up.g post.w", "output", **POST)]
+    more = [
+        tensor("people", weights(4, 600)),
+        tensor("last", np.array([2], dtype=np.int64)),
+        tensor("cond.w", weights(3, 600, 1)),
+        value(11, "sid", INT64),
+    ]
+    voice = tiny_voice([*more, *encoder], flow, vocoder)
+    split = split_voice(voice)
+    assert split.encoder.outputs == ("z_p", "mask", "g", "bias")
+    assert split.vocoder.inputs == ("hidden", "bias")
+    sounds = []
+    for person in (0, 3):
+        inputs = phonemes(100) | {"sid": np.array([person])}
+        windowed = WindowedVoice(split, lambda part: runner(part.model, outputs=list(part.outputs)))
+        whole = runner(voice)(inputs)[0].reshape(-1)
+        sounds.append(np.concatenate(list(windowed.run(inputs))))
+        np.testing.assert_allclose(sounds[-1], whole, rtol=0, atol=1e-5)
+    assert np.abs(sounds[0] - sounds[1]).max() > 0.01
 
 
 def test_mapped_weights_are_not_in_the_parts() -> None:
