@@ -15,7 +15,7 @@ import onnxruntime
 from piper import PiperVoice
 from piper.config import PiperConfig
 
-from edgebot.engines.loudness import Limiter, gain_for
+from edgebot.engines.loudness import Limiter, gain_for, without_lead
 from edgebot.engines.voice_split import NotSplittableError, Part, SplitVoice, split_voice
 from edgebot.engines.voice_windows import WindowedVoice
 from edgebot.errors import BrokenModelError
@@ -96,12 +96,16 @@ class PiperEngine:
         self._brake.release()
         try:
             # espeak-ng takes its text as a C string.
+            begun = False
             for phonemes in self._phonemizer.phonemize(text.replace("\0", " ")):
                 limit = Limiter(self._gain)
                 for piece in self._speak(phonemes):
                     if self._brake.on:
                         return
-                    scaled = np.clip(limit(piece) * self._volume, -1.0, 1.0) * _LOUDEST
+                    level = limit(piece)
+                    if not begun:
+                        level, begun = without_lead(level, self.rate_hz), True
+                    scaled = np.clip(level * self._volume, -1.0, 1.0) * _LOUDEST
                     yield scaled.astype("<i2").tobytes()
         except Exception:
             if not self._brake.on:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgebot.engines.loudness import SPEECH_LEVEL, Limiter, gain_for
+from edgebot.engines.loudness import SPEECH_LEVEL, Limiter, gain_for, without_lead
 
 
 def wave(peak: float, samples: int = 4000) -> np.ndarray:
@@ -51,3 +51,16 @@ def test_the_gain_falls_without_a_leap() -> None:
 
 def test_a_piece_shorter_than_the_ramp() -> None:
     assert len(Limiter(9.0)(wave(0.9, 50))) == 50
+
+
+@pytest.mark.parametrize(("still", "kept"), [(0, 0), (5, 5), (10, 10), (11, 10), (500, 10)])
+def test_an_answer_begins_at_once(still: int, kept: int) -> None:
+    speech = np.full(50, 0.1, np.float32)
+    piece = np.concatenate([np.full(still, 0.002, np.float32), speech])
+    begun = without_lead(piece, 1000)
+    assert begun.tolist() == piece[still - kept :].tolist()
+
+
+def test_nothing_but_silence_stays() -> None:
+    assert len(without_lead(np.zeros(100, np.float32), 1000)) == 100
+    assert len(without_lead(np.zeros(0, np.float32), 1000)) == 0
