@@ -26,14 +26,9 @@ from pipecat.pipeline.pipeline import Pipeline
 
 from edgebot.errors import DeviceBusyError
 from edgebot.frames import ChimeFrame, FaultFrame, HoldFrame, MuteFrame, VolumeFrame
-from edgebot.stages.device import (
-    AHEAD_S,
-    NO_MORE_HEARD,
-    NO_MORE_PLAYED,
-    RATE_HZ,
-    STALE_AFTER_S,
-    DeviceTransport,
-)
+from edgebot.stages.device import DeviceTransport
+from edgebot.stages.microphone import NO_MORE_HEARD, RATE_HZ, STALE_AFTER_S
+from edgebot.stages.speaker import AHEAD_S, NO_MORE_PLAYED
 from edgebot.state import Fault
 
 SPEAKER_HZ = 24_000
