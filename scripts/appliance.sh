@@ -224,7 +224,7 @@ start_or_go_back() {
     say "  $version does not come up: back to $before"
     switch_to "$before"
     rm -f "$base/previous"
-    rm -rf "${base:?}/versions/$version"
+    remove_old_versions
     comes_up_and_stays || fail "$before does not come up either; \`journalctl -u edgebot\` tells why"
     fail "$version does not come up, and $before runs again; the log is $log"
 }

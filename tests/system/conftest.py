@@ -1,10 +1,12 @@
 """A Debian with systemd as process 1, in which install.sh has installed edgebot from the checkout.
 
-These take minutes, and are asked for by EDGEBOT_SYSTEM=1.
+These take minutes, and are asked for by EDGEBOT_SYSTEM=1. EDGEBOT_SYSTEM_KEEP=FOLDER keeps that
+Debian, so that the next run need not install again; EDGEBOT_SYSTEM_SUITE=trixie takes Debian 13.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from edgebot.config import load_settings
 from edgebot.models.bundle import export
 from edgebot.models.installed import InstalledModel
 from edgebot.models.store import Store
@@ -48,6 +51,13 @@ def suite() -> str:
 
 
 @pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """Where this machine's models are; what asks for these tests is no setting."""
+    kept = {name: text for name, text in os.environ.items() if "EDGEBOT_SYSTEM" not in name}
+    return load_settings(environment=kept).models.dir
+
+
+@pytest.fixture(scope="session")
 def sound_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that lies in the Debian as /run/sound: for the socket of a sound server outside."""
     folder = tmp_path_factory.mktemp("sound")
@@ -69,7 +79,9 @@ def machine(suite: str, sound_folder: Path) -> Iterator[Machine]:
     for folder in kept:
         folder.mkdir(parents=True, exist_ok=True)
     binds = [f"--bind={here}:{there}" for here, there in kept.items()]
-    with booted(suite, *binds, f"--bind={sound_folder}:/run/sound") as made:
+    keep = os.environ.get("EDGEBOT_SYSTEM_KEEP")
+    binds.append(f"--bind={sound_folder}:/run/sound")
+    with booted(suite, *binds, kept=Path(keep) if keep else None) as made:
         copy_checkout(made.tree / "root/edgebot")
         yield made
 
@@ -78,11 +90,18 @@ def machine(suite: str, sound_folder: Path) -> Iterator[Machine]:
 def installed(
     machine: Machine, model: Callable[[str], InstalledModel], models_dir: Path
 ) -> Installed:
+    done_before = machine.tree / "root/installed.json"
+    if done_before.exists():
+        held = json.loads(done_before.read_text())
+        return Installed(machine, set(held["before"]), held["seconds"], held["said"])
     wanted = [model(model_id).model.id for model_id in (STT, LLM, TTS)]
     export(Store(models_dir), wanted, machine.tree / "root/models.tar")
     before, begun = machine.files(), time.monotonic()
     done = machine.run(f"{INSTALL} --models /root/models.tar", timeout=INSTALL_S)
-    return Installed(machine, before, time.monotonic() - begun, done.stdout)
+    seconds = time.monotonic() - begun
+    held = {"before": sorted(before), "seconds": seconds, "said": done.stdout}
+    done_before.write_text(json.dumps(held))
+    return Installed(machine, before, seconds, done.stdout)
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_a_damaged_model_is_named_and_no_crash_loop(machine_with: Machine, how: 
     else:
         middle = int(machine.says(f"stat -c %s {file}")) // 2
         byte = int(machine.says(f"od -An -tu1 -j{middle} -N1 {file}"))
-        flipped = f"\\\\x{byte ^ 1:02x}"
+        flipped = f"'\\x{byte ^ 1:02x}'"
         machine.run(f"printf {flipped} | dd of={file} bs=1 seek={middle} conv=notrunc status=none")
     machine.run(f"systemctl start {UNIT}", timeout=LOAD_S)
     found = status(machine)
@@ -159,16 +159,20 @@ def test_a_broken_settings_file_takes_nothing_down(machine_with: Machine) -> Non
 
 def test_a_full_disk_loses_nothing(machine_with: Machine) -> None:
     """The state's folder has no room left; the service starts, and its last settings are whole."""
-    machine = machine_with
-    machine.run("systemctl stop edgebot; cp -a /var/lib/edgebot /root/kept")
-    machine.run("mount -t tmpfs -o size=64k,mode=755 tmpfs /var/lib/edgebot")
-    machine.run("cp -a /root/kept/. /var/lib/edgebot/; rm -rf /root/kept")
-    machine.run("cp /var/lib/edgebot/last-good.toml /root/last-good.toml")
-    machine.run("cat /dev/zero > /var/lib/edgebot/full || :")
+    machine, state = machine_with, "/var/lib/edgebot"
+    machine.run(f"systemctl stop {UNIT}; cp {state}/last-good.toml /root/last-good.toml")
+    machine.run(f"mkdir -p /root/models; mount --bind {state}/models /root/models")
+    machine.run(f"mount -t tmpfs -o size=64k,mode=755 tmpfs {state}; mkdir {state}/models")
+    machine.run(f"mount --bind /root/models {state}/models; cp /root/last-good.toml {state}/")
+    machine.run(f"chown edgebot: {state} {state}/last-good.toml; chmod 600 {state}/last-good.toml")
+    machine.run(f"cat /dev/zero > {state}/full 2>/dev/null || :")
     machine.run("cp /etc/edgebot/edgebot.toml /root/kept.toml")
-    machine.run("printf '[tts]\\nspeed = 1.5\\n' >> /etc/edgebot/edgebot.toml")
-    machine.run("systemctl start edgebot", timeout=60)
-    assert status(machine)["ready_at"] is not None
-    machine.run("cmp /var/lib/edgebot/last-good.toml /root/last-good.toml")
-    machine.run("mv /root/kept.toml /etc/edgebot/edgebot.toml; systemctl stop edgebot")
-    machine.run("umount /var/lib/edgebot; rm /root/last-good.toml; systemctl start edgebot")
+    machine.run("printf '[tts]\\nspeed = 1.5\\n' > /etc/edgebot/edgebot.toml")
+    try:
+        machine.run(f"systemctl start {UNIT}", timeout=LOAD_S)
+        assert status(machine)["ready_at"] is not None
+        assert "settings" not in status(machine)["faults"]
+        machine.run(f"cmp {state}/last-good.toml /root/last-good.toml")
+    finally:
+        machine.run(f"mv /root/kept.toml /etc/edgebot/edgebot.toml; systemctl stop {UNIT}")
+        machine.run(f"umount {state}/models {state} /root/models; rm /root/last-good.toml")

@@ -12,11 +12,7 @@ def test_a_next_version_that_is_broken_goes_back_by_itself(machine_with: Machine
     good = machine.says("readlink /opt/edgebot/current")
     file = machine.tree / "root/edgebot/edgebot/cli/serve.py"
     text = file.read_text()
-    file.write_text(text.replace("def serve(", "raise_here = 1 / 0\n\n\ndef serve("))
-    done = machine.run(f"{INSTALL} --models /root/models.tar", timeout=INSTALL_S, is_checked=False)
-    assert done.returncode == 1
-    assert machine.says("readlink /opt/edgebot/current") == good
-    # This one starts, and falls over when it serves.
+    # It starts, and falls over when it serves.
     file.write_text(
         text.replace("    faulthandler.enable()", "    os.abort()").replace(
             "import asyncio", "import asyncio\nimport os"
@@ -45,7 +41,7 @@ def test_nothing_is_left(installed: Installed) -> None:
     found = machine.files() - installed.before
     # What Debian's packages brought is Debian's.
     left = {name for name in found if "edgebot" in name and not name.startswith("/root/edgebot")}
-    machine.run("rm -rf /root/edgebot /root/models.tar")
+    machine.run("rm -rf /root/edgebot /root/models.tar /root/installed.json")
     assert left == set()
     assert machine.run("getent passwd edgebot", is_checked=False).returncode == 2
     assert machine.says("systemctl list-unit-files | grep -c edgebot || :") == "0"

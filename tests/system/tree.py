@@ -121,19 +121,30 @@ class Machine:
 
 
 @contextmanager
-def booted(suite: str, *binds: str, folder: Path | None = None) -> Iterator[Machine]:
-    """Boot a Debian whose changes are forgotten at the end.
+def changes(kept: Path | None) -> Iterator[Path]:
+    """Yield a folder for what changes in a Debian: a kept one, or one that is forgotten."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="edgebot-system.") as name:
+        yield Path(name)
+
+
+@contextmanager
+def booted(suite: str, *binds: str, kept: Path | None = None) -> Iterator[Machine]:
+    """Boot a Debian whose changes are forgotten at the end, unless a folder is to keep them.
 
     Args:
         suite: bookworm or trixie.
         binds: Arguments of systemd-nspawn that bring folders in.
-        folder: Where the changes lie, below /var/tmp by default.
+        kept: Holds the changes from one time to the next.
     """
     base = base_tree(suite)
-    with tempfile.TemporaryDirectory(dir=folder or "/var/tmp", prefix="edgebot-system.") as name:
-        parts = {part: Path(name) / part for part in ("upper", "work", "tree")}
+    with changes(kept) as name:
+        parts = {part: name / part for part in ("upper", "work", "tree")}
         for part in parts.values():
-            part.mkdir()
+            part.mkdir(exist_ok=True)
         layers = f"lowerdir={base},upperdir={parts['upper']},workdir={parts['work']}"
         mount = ["mount", "-t", "overlay", "overlay", "-o", layers, str(parts["tree"])]
         subprocess.run(mount, check=True)
@@ -141,13 +152,13 @@ def booted(suite: str, *binds: str, folder: Path | None = None) -> Iterator[Mach
         command += ["--console=pipe", "--capability=CAP_NET_ADMIN", "-D", str(parts["tree"])]
         if CERTIFICATES.exists():
             command.append(f"--bind-ro={CERTIFICATES}")
-        with (Path(name) / "console").open("wb") as console:
+        with (name / "console").open("wb") as console:
             nspawn = subprocess.Popen(
                 [*command, *binds], stdin=subprocess.DEVNULL, stdout=console, stderr=console
             )
         try:
             machine = Machine(parts["tree"], _leader_of(nspawn))
-            _wait_for_boot(machine, Path(name) / "console")
+            _wait_for_boot(machine, name / "console")
             yield machine
         finally:
             nspawn.terminate()
