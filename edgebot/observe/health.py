@@ -17,18 +17,27 @@ from pipecat.frames.frames import (
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
+from edgebot.frames import FaultFrame
+from edgebot.state import Fault
+
 
 class HealthObserver(BaseObserver):
-    """Tells which part has moved, by its plain name."""
+    """Tells which part has moved, by its plain name, and what is said of a fault."""
 
-    def __init__(self, when_moved: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        when_moved: Callable[[str], None],
+        when_fault: Callable[[Fault, str], None] = lambda fault, text: None,
+    ) -> None:
         """Name who is told.
 
         Args:
             when_moved: Called with "microphone", "speaker" or "engine", as often as frames come.
+            when_fault: Called with each fault that begins, and its sentence.
         """
         super().__init__(observe_every_push=False)
         self._when_moved = when_moved
+        self._when_fault = when_fault
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Take note of a frame."""
@@ -37,6 +46,8 @@ class HealthObserver(BaseObserver):
     def note(self, frame: Frame) -> None:
         """Take note of a frame."""
         match frame:
+            case FaultFrame(is_over=False):
+                self._when_fault(frame.fault, frame.text)
             case InputAudioRawFrame():
                 self._when_moved("microphone")
             case BotSpeakingFrame() | BotStoppedSpeakingFrame():

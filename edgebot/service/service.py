@@ -17,7 +17,7 @@ from edgebot.service.ceiling import CHECK_EVERY_S, Ceiling
 from edgebot.service.journal import Journal, Priority
 from edgebot.service.notify import Notifier
 from edgebot.service.progress import Part, Progress
-from edgebot.service.status import LAST_TURNS, Status, next_action, write_status
+from edgebot.service.status import LAST_TURNS, SENTENCES, Status, next_action, write_status
 from edgebot.state import Facts, Fault
 
 BEAT_S = 3.0
@@ -87,6 +87,7 @@ class Service:
         self._checked_at = clock()
         self._facts = Facts()
         self._texts: dict[Fault, str] = {}
+        self._sentences: dict[Fault, str] = {}
         self._down: set[Fault] = set()
         self._lags: list[float] = []
         self._told = ""
@@ -157,6 +158,16 @@ class Service:
         self._show()
         if is_new:
             self._line(text, priority=Priority.WARNING, fields={"fault": fault})
+
+    def told(self, fault: Fault, text: str) -> None:
+        """Keep the sentence of a fault that the conversation itself shows.
+
+        Args:
+            fault: Which one; whether it holds is what `state` is told.
+            text: One sentence for a person.
+        """
+        self._sentences[fault] = text
+        self._show()
 
     def mended(self, fault: Fault) -> None:
         """Take note that something works again."""
@@ -290,7 +301,7 @@ class Service:
         self._ceiling.know(self._facts)
         state = self._facts.state
         faults = {
-            str(f): self._texts.get(f, f"There is a fault: {f}.")
+            str(f): self._texts.get(f) or self._sentences.get(f) or SENTENCES[f]
             for f in Fault
             if f in self._facts.faults
         }

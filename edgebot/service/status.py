@@ -11,12 +11,20 @@ from typing import Any
 
 from edgebot.errors import NotRunningError
 from edgebot.service.files import write_whole
-from edgebot.state import AssistantState
+from edgebot.state import AssistantState, Fault
 
 FORMAT = 1
 MACHINE_FOLDER = Path("/run/edgebot")
 LAST_TURNS = 5
 _NAME = "status.json"
+# What is said of a fault whose own sentence nobody has told.
+SENTENCES = {
+    Fault.ENGINE: "An engine does not work; `edgebot logs` tells why.",
+    Fault.MODEL: "A model is missing or damaged; `edgebot models verify` tells which.",
+    Fault.MICROPHONE: "The microphone is missing or does not answer; see `edgebot devices`.",
+    Fault.SPEAKER: "The speaker is missing or does not answer; see `edgebot devices`.",
+    Fault.SETTINGS: "A settings file is broken; `edgebot config check` tells where.",
+}
 
 
 @dataclass(frozen=True)

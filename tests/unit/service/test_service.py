@@ -12,7 +12,7 @@ from fake_time import run_in_fake_time
 
 from edgebot.errors import MemoryLimitError
 from edgebot.service.service import LAG_LIMIT_S, WRITE_EVERY_S, About
-from edgebot.service.status import LAST_TURNS, read_status
+from edgebot.service.status import LAST_TURNS, SENTENCES, read_status
 from edgebot.state import AssistantState, Facts, Fault
 
 from .parts import Keeper
@@ -79,7 +79,11 @@ def test_a_fault_of_the_conversation_needs_no_sentence(tmp_path: Path) -> None:
     service = keeper.service(status_file=tmp_path / "status.json")
     service.ready()
     service.state(Facts(started=True, faults=frozenset({Fault.MICROPHONE, Fault.ENGINE})))
-    assert list(read_status(tmp_path / "status.json").faults) == ["engine", "microphone"]
+    service.told(Fault.MICROPHONE, "Plug it in.")
+    assert read_status(tmp_path / "status.json").faults == {
+        "engine": SENTENCES[Fault.ENGINE],
+        "microphone": "Plug it in.",
+    }
     service.state(ASLEEP)
     assert read_status(tmp_path / "status.json").faults == {}
 
@@ -240,3 +244,7 @@ def test_by_default_it_ends_as_systemd_would_end_it() -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert got == [signal.SIGTERM]
+
+
+def test_every_fault_has_a_sentence() -> None:
+    assert SENTENCES.keys() == set(Fault)
