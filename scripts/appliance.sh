@@ -19,13 +19,13 @@ set_paths() {
         base="$data/edgebot/app" state="$data/edgebot" settings="$config/edgebot/edgebot.toml"
         command="$HOME/.local/bin/edgebot" units="$config/systemd/user"
         shells="$data" log="$data/edgebot/install.log"
-        systemctl=(systemctl --user) journal=(journalctl --user -u "$unit")
+        target=default.target systemctl=(systemctl --user) journal=(journalctl --user -u "$unit")
     else
         base="$destdir/opt/edgebot" state="$destdir/var/lib/edgebot"
         settings="$destdir/etc/edgebot/edgebot.toml" command="$destdir/usr/local/bin/edgebot"
         units="$destdir/etc/systemd/system" shells="$destdir/usr/local/share"
         log="$destdir/var/log/edgebot-install.log"
-        systemctl=(systemctl) journal=(journalctl -u "$unit")
+        target=multi-user.target systemctl=(systemctl) journal=(journalctl -u "$unit")
     fi
     completions=(
         "$shells/bash-completion/completions/edgebot"
@@ -60,7 +60,9 @@ version_id() {
 
 name_of() { basename "$(readlink "$base/$1" 2>/dev/null || true)"; }
 
-is_running_systemd() { [[ -z "$destdir" && -d /run/systemd/system ]]; }
+is_running_systemd() {
+    [[ -z "$destdir" && -d /run/systemd/system ]] && command -v systemctl >/dev/null
+}
 
 make_user_and_folders() {
     mkdir -p "$base/versions" "$state" "$(dirname "$settings")" "$(dirname "$command")" "$units"
@@ -156,8 +158,8 @@ get_models() {
 write_unit() {
     local from="$base/versions/$1/systemd"
     if ((for_user)); then
-        sed -E -e "s#/opt/edgebot#$base#; s#/var/lib/edgebot#%h#; s#^(WantedBy=).*#\1default.target#" \
-            -e '/^(User|Nice|IPAddressDeny|Private[A-Z]|DevicePolicy|DeviceAllow|BindPaths)/d' \
+        sed -E -e "s#/opt/edgebot#$base#; s#/var/lib/edgebot#%h#; s#^(WantedBy=).*#\1$target#" \
+            -e '/^(Environment=XDG|User|Nice|IPAddressDeny|Private[A-Z]|DevicePolicy|DeviceAllow|BindPaths)/d' \
             -e '/^(Protect|ReadOnlyPaths|RemoveIPC|KeyringMode|Capability|Wants=|After=|IOWeight)/d' \
             "$from/$unit" >"$units/.$unit.new"
     else
@@ -209,8 +211,8 @@ start_or_go_back() {
     switch_to "$version"
     if ! is_running_systemd; then
         say "  systemd does not run here: the service starts at the next boot"
-        mkdir -p "$units/multi-user.target.wants"
-        ln -sf "../$unit" "$units/multi-user.target.wants/$unit"
+        mkdir -p "$units/$target.wants"
+        ln -sf "../$unit" "$units/$target.wants/$unit"
         return
     fi
     logged "${systemctl[@]}" enable "$unit" || fail "the service could not be enabled; see $log"
@@ -255,7 +257,7 @@ uninstall() {
     if is_running_systemd && [[ -e "$units/$unit" ]]; then
         "${systemctl[@]}" disable --now "$unit" >/dev/null 2>&1 || true
     fi
-    rm -rf "${units:?}/$unit" "$units/.$unit.new" "$units/$unit.d" "$units/multi-user.target.wants/$unit"
+    rm -rf "${units:?}/$unit" "$units/.$unit.new" "$units/$unit.d" "$units/$target.wants/$unit"
     if is_running_systemd; then
         "${systemctl[@]}" daemon-reload
         "${systemctl[@]}" reset-failed "$unit" 2>/dev/null || true

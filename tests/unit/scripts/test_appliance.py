@@ -237,6 +237,27 @@ def test_what_does_not_fit_is_refused(appliance: Appliance, options: list[str], 
     assert not appliance.root.exists()
 
 
+def test_an_ordinary_user_installs_it_at_home(machine: Machine) -> None:
+    done = machine.run("scripts/install.sh", "--user", "--no-models")
+    assert (done.returncode, done.stderr) == (0, "")
+    home = machine.folder / "home"
+    app = home / ".local/share/edgebot/app"
+    assert (home / ".local/bin/edgebot").readlink() == app / "current/bin/edgebot"
+    assert (home / ".config/edgebot/edgebot.toml").exists()
+    unit = (home / ".config/systemd/user/edgebot.service").read_text()
+    assert f"ExecStart={app}/current/bin/edgebot serve\n" in unit
+    assert "RestrictAddressFamilies=AF_UNIX\n" in unit
+    assert "WantedBy=default.target\n" in unit
+    # What only the machine's own manager can do.
+    names = {line.partition("=")[0] for line in unit.splitlines() if not line.startswith("#")}
+    assert not names & {"User", "PrivateNetwork", "ProtectSystem", "DeviceAllow", "BindPaths"}
+    assert "/var/lib" not in unit
+    assert "XDG_RUNTIME_DIR=" not in unit  # where the desktop's sound server is
+    assert not any("sudo" in call for call in machine.calls)
+    assert machine.run("scripts/install.sh", "--user", "--uninstall", "--purge").returncode == 0
+    assert [path for path in home.rglob("*edgebot*") if ".cache" not in path.parts] == []
+
+
 def test_a_power_cut_leaves_the_old_version_or_the_new_one(appliance: Appliance) -> None:
     """The upgrade is killed at points of its whole length; what is current is always whole."""
     appliance.install()
