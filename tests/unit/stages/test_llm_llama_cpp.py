@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from line import PATIENCE_S, Line, kinds, of
+from loguru import logger
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
@@ -30,15 +32,22 @@ from pipecat.metrics.metrics import (
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
+from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.llm_service import FunctionCallParams
 from pipecat.tests.utils import run_test
 
 from edgebot.engines.llama import Message, Sampling, Tool
+from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.thread import EngineThread
 from edgebot.stages import tool_calls
 from edgebot.stages.context_window import CountsTokens
-from edgebot.stages.llm_llama_cpp import LlamaCppLLMService, LlamaCppLLMSettings, alternate
-from edgebot.stages.read_ahead import ReadsAhead
+from edgebot.stages.llm_llama_cpp import (
+    LlamaCppLLMService,
+    LlamaCppLLMSettings,
+    alternate,
+    cache_folder,
+)
+from edgebot.stages.read_ahead import ReadsAhead, read_opening
 
 PROMPT = "You are kind."
 
@@ -72,6 +81,10 @@ class FakeGenerator:
 
     def warm(self, tokens: Sequence[int]) -> None:
         self.warmed.append(tokens)
+
+    def warm_kept(self, tokens: Sequence[int], cache: PromptCache) -> None:
+        self.warm(tokens)
+        cache.write(tokens, b"state")
 
     def generate(
         self, tokens: Sequence[int], sampling: Sampling, *, grammar: str | None = None
@@ -255,6 +268,57 @@ async def test_warming_reads_the_prompt_without_the_opening_of_an_answer(
     await stage.warm(LLMContext())
     assert engine.replies == [False]
     assert engine.warmed == [list(range(len(PROMPT)))]
+
+
+def files(folder: Path) -> int:
+    return len(list(folder.iterdir()))
+
+
+class TestOpening:
+    """What opens every conversation is kept; what is said in one is not."""
+
+    def stage(self, thread: EngineThread, folder: Path | None) -> LlamaCppLLMService:
+        cache = PromptCache(folder, "fake") if folder else None
+        return LlamaCppLLMService(
+            engine=FakeGenerator(),
+            thread=thread,
+            cache=cache,
+            settings=LlamaCppLLMSettings(model="fake", system_instruction=PROMPT),
+        )
+
+    async def test_only_the_opening_is_kept(self, thread: EngineThread, tmp_path: Path) -> None:
+        stage = self.stage(thread, tmp_path)
+        await stage.warm(LLMContext([{"role": "user", "content": "My secret"}]))
+        assert files(tmp_path) == 0
+        await read_opening(stage, LLMContext())
+        assert files(tmp_path) == 1
+
+    async def test_without_a_cache_it_is_evaluated(self, thread: EngineThread) -> None:
+        engine = FakeGenerator()
+        await read_opening(service(engine, thread), LLMContext())
+        assert engine.warmed == [list(range(len(PROMPT)))]
+
+    async def test_a_folder_that_cannot_be_written_to_is_no_fault(
+        self, thread: EngineThread, tmp_path: Path
+    ) -> None:
+        (tmp_path / "in the way").write_text("")
+        lines: list[str] = []
+        sink = logger.add(lines.append, level="WARNING", format="{message}")
+        await read_opening(self.stage(thread, tmp_path / "in the way"), LLMContext())
+        logger.remove(sink)
+        (line,) = lines
+        assert line.startswith("The evaluated prompt cannot be kept")
+
+    async def test_a_language_model_that_cannot_read_ahead_is_left_alone(self) -> None:
+        await read_opening(FrameProcessor(), LLMContext())
+
+
+def test_a_service_keeps_its_prompts_where_systemd_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CACHE_DIRECTORY", "/var/cache/edgebot")
+    assert cache_folder() == Path("/var/cache/edgebot/prompts")
+    monkeypatch.delenv("CACHE_DIRECTORY")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/home/me/.cache")
+    assert cache_folder() == Path("/home/me/.cache/edgebot/prompts")
 
 
 # Interruptions and faults
