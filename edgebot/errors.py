@@ -97,3 +97,9 @@ class MemoryLimitError(EdgebotError):
     """The process kept too much memory; the service starts it again."""
 
     exit_code = 11
+
+
+class NetworkError(EdgebotError):
+    """A room elsewhere cannot be reached, or its service refuses."""
+
+    exit_code = 13

@@ -126,8 +126,9 @@ class Relay:
         wire: Wire,
         *,
         longest_s: float,
+        comes_within_s: float | None = None,
         is_connected: Callable[[], bool] = lambda: True,
-        when_there: Callable[[], None] = lambda: None,
+        is_empty: Callable[[], bool] = lambda: True,
     ) -> None:
         """Join the two.
 
@@ -135,12 +136,13 @@ class Relay:
             transport: Where the caller is.
             wire: To the engine, which has answered that it is ready.
             longest_s: Then it hangs up.
+            comes_within_s: How long the first caller may take, if it is not the usual.
             is_connected: Tells whether the caller is still there, for one who goes without a word.
-            when_there: Called when the caller is there.
+            is_empty: Tells, when somebody has left, whether nobody else is there.
         """
         self._transport, self._wire = transport, wire
         self._longest_s, self._is_connected = longest_s, is_connected
-        self._when_there = when_there
+        self._comes_within_s, self._is_empty = comes_within_s, is_empty
         self._there, self._over = asyncio.Event(), asyncio.Event()
         self._worker = PipelineWorker(
             Pipeline([transport.input(), EngineLink(wire, self._over.set), transport.output()]),
@@ -173,7 +175,8 @@ class Relay:
 
     async def _watch(self) -> None:
         """Return when the call is over, or should be."""
-        if not await self._is_over_in(COMES_WITHIN_S, or_there=True) and self._there.is_set():
+        comes_within_s = COMES_WITHIN_S if self._comes_within_s is None else self._comes_within_s
+        if not await self._is_over_in(comes_within_s, or_there=True) and self._there.is_set():
             loop = asyncio.get_running_loop()
             began = seen = loop.time()
             while not await self._is_over_in(LOOKS_EVERY_S):
@@ -213,9 +216,9 @@ class Relay:
     async def _came(self, transport: object, client: object) -> None:
         if not self._there.is_set():
             self._there.set()
-            self._when_there()
             with contextlib.suppress(WireError):
                 await self._wire.tell("connected")
 
     async def _left(self, transport: object, client: object) -> None:
-        self._over.set()
+        if self._is_empty():
+            self._over.set()
