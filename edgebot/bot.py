@@ -18,9 +18,10 @@ from pipecat.runner.types import RunnerArguments
 from pipecat.runner.utils import create_transport
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
-from edgebot.app import Engines, load_engines
+from edgebot.app import Engines, assemble, load_engines
 from edgebot.call import Call, sound_params
 from edgebot.config import Settings, load_settings
+from edgebot.pipeline import Stages
 
 
 def daily_params() -> TransportParams:
@@ -73,17 +74,32 @@ class House:
 HOUSE = House()
 
 
-async def run_bot(transport: BaseTransport, runner_args: RunnerArguments) -> None:
-    """Converse with whoever is at the other end of a transport until they leave."""
+async def run_bot(
+    transport: BaseTransport,
+    runner_args: RunnerArguments,
+    *,
+    change: Callable[[Stages], Stages] = lambda stages: stages,
+    when_call: Callable[[Call], None] = lambda call: None,
+) -> None:
+    """Converse with whoever is at the other end of a transport until they leave.
+
+    Args:
+        transport: Where the caller is.
+        runner_args: From Pipecat's runner.
+        change: Returns the stages that the conversation is to have; one may be a `Pipeline` of
+            several.
+        when_call: Is handed the call before it begins.
+    """
     settings, engines = await HOUSE.open()
-    call = await Call.create(
+    call = Call(
         settings,
-        engines,
+        change(await assemble(settings, engines)),
         transport,
         handles_signals=runner_args.handle_sigint,
         idle_timeout_s=runner_args.pipeline_idle_timeout_secs,
         when_trouble=logger.warning,
     )
+    when_call(call)
     await call.run()
 
 

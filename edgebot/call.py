@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pipecat.frames.frames import TTSSpeakFrame
@@ -20,6 +20,8 @@ VOICE_RATE_HZ = 24_000
 # What a caller may have it say is no longer than what a person would type.
 LONGEST_TEXT = 500
 
+WhenAsked = Callable[[RTVIProcessor, ClientMessage], Awaitable[None]]
+
 
 def sound_params() -> TransportParams:
     """Return what a transport is told of the sound; the rates are the conversation's."""
@@ -32,6 +34,12 @@ class Call:
     It introduces itself when they are there and ends when they leave. RTVI tells their client what
     is heard and said and done; after each turn it is sent one message of edgebot's own, `turn`, and
     it may send two: `say`, a text to be spoken, and `forget`, to begin anew.
+
+    Attributes:
+        conversation: The pipeline at work.
+        rtvi: What speaks with the caller's client.
+        transport: Where the caller is.
+        when_asked: What is done at each message of a client's own, by its type; add to it.
     """
 
     def __init__(
@@ -59,6 +67,8 @@ class Call:
         self._turns = TurnObserver(when_said=self._answered)
         self._turns.watch(stages.user, stages.assistant)
         self._telling: set[asyncio.Task[None]] = set()
+        self.transport = transport
+        self.when_asked: dict[str, WhenAsked] = {"say": self._say, "forget": self._forget}
         self._is_over = False
         self._opening = list(stages.context.messages)
         self.conversation = Conversation(
@@ -118,21 +128,24 @@ class Call:
         await self.hang_up()
 
     async def _asked(self, rtvi: RTVIProcessor, message: ClientMessage) -> None:
-        """Do what a client's own message asks: `say` and `forget`."""
+        if when_asked := self.when_asked.get(message.type):
+            await when_asked(rtvi, message)
+        else:
+            await rtvi.send_error_response(message, f"There is no message {message.type!r}.")
+
+    async def _say(self, rtvi: RTVIProcessor, message: ClientMessage) -> None:
         text = message.data.get("text") if isinstance(message.data, dict) else None
-        match message.type:
-            case "say" if isinstance(text, str) and 0 < len(text.strip()) <= LONGEST_TEXT:
-                await self.say(text.strip())
-                await rtvi.send_server_response(message, {"said": True})
-            case "say":
-                await rtvi.send_error_response(
-                    message, f"say wants a text of 1 to {LONGEST_TEXT} characters."
-                )
-            case "forget":
-                self._stages.context.set_messages(list(self._opening))
-                await rtvi.send_server_response(message, {"forgotten": True})
-            case _:
-                await rtvi.send_error_response(message, f"There is no message {message.type!r}.")
+        if isinstance(text, str) and 0 < len(text.strip()) <= LONGEST_TEXT:
+            await self.say(text.strip())
+            await rtvi.send_server_response(message, {"said": True})
+        else:
+            await rtvi.send_error_response(
+                message, f"say wants a text of 1 to {LONGEST_TEXT} characters."
+            )
+
+    async def _forget(self, rtvi: RTVIProcessor, message: ClientMessage) -> None:
+        self._stages.context.set_messages(list(self._opening))
+        await rtvi.send_server_response(message, {"forgotten": True})
 
     def _answered(self, turn: Turn) -> None:
         if not turn.heard and not turn.said:

@@ -150,6 +150,10 @@ class Caller:
         """Return the types of all RTVI messages, each once, in the order of their first."""
         return list(dict.fromkeys(str(message.get("type")) for message in self.messages))
 
+    def kinds_of(self, kind: str) -> int:
+        """Return how many messages of a kind have come."""
+        return sum(message.get("type") == kind for message in self.messages)
+
     async def hang_up(self) -> None:
         """Leave."""
         for task in self._tasks:
