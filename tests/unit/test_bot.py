@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -40,20 +41,29 @@ def house(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bot, "HOUSE", House(own_settings))
 
 
+async def end(serving: asyncio.Task[None]) -> None:
+    """Leave nothing behind, also where a test fails."""
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
 @contextlib.asynccontextmanager
 async def session() -> AsyncIterator[tuple[Caller, asyncio.Task[None]]]:
     """A caller who is connected, and the bot that serves them."""
-    async with Caller() as caller:
+    async with contextlib.AsyncExitStack() as stack:
+        caller = await stack.enter_async_context(Caller())
         connection = SmallWebRTCConnection()
         await connection.initialize(**await caller.offer())
         serving = asyncio.create_task(bot.bot(SmallWebRTCRunnerArguments(connection)))
+        stack.push_async_callback(end, serving)
         answer = connection.get_answer()
         assert answer is not None
         await caller.answer(answer)
         caller.send("client-ready", {"version": "2.1.0", "about": {"library": "edgebot-tests"}})
         await caller.message("bot-ready")
         yield caller, serving
-    await asyncio.wait_for(serving, PATIENCE_S)
+        await caller.hang_up()
+        await asyncio.wait_for(serving, PATIENCE_S)
 
 
 # The transports
@@ -189,13 +199,13 @@ async def test_a_message_that_nobody_knows_is_refused() -> None:
 
 async def test_a_client_may_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Call] = []
-    create = Call.create
 
-    async def keep(*args: object, **options: object) -> Call:
-        calls.append(await create(*args, **options))  # type: ignore[arg-type]
-        return calls[-1]
+    class KeptCall(Call):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            calls.append(self)
 
-    monkeypatch.setattr(Call, "create", keep)
+    monkeypatch.setattr(bot, "Call", KeptCall)
     async with session() as (caller, _):
         messages = calls[0]._stages.context
         opening = list(messages.messages)

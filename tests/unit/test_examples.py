@@ -68,8 +68,13 @@ async def session(module: ModuleType, *more: object) -> AsyncIterator[tuple[Call
         await caller.answer(answer)
         caller.send("client-ready", {"version": "2.1.0", "about": {"library": "edgebot-tests"}})
         await caller.message("bot-ready")
-        yield caller, serving
-    await asyncio.wait_for(serving, PATIENCE_S)
+        try:
+            yield caller, serving
+            await caller.hang_up()
+            await asyncio.wait_for(serving, PATIENCE_S)
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
 
 
 def test_every_example_is_run_here_and_documented() -> None:
