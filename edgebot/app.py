@@ -228,7 +228,10 @@ class Conversation:
             EngineError: A stage can no longer work.
         """
         runner = WorkerRunner(
-            handle_sigint=self._handles_signals, handle_sigterm=self._handles_signals
+            handle_sigint=self._handles_signals,
+            handle_sigterm=self._handles_signals,
+            # One call after the other: what refers to itself is not left to chance.
+            force_gc=self._is_call,
         )
         await runner.add_workers(self.worker)
         await runner.run()

@@ -97,10 +97,7 @@ class Page:
     async def open(self, url: str) -> None:
         """Open an address and wait until it is there."""
         await self.ask("Page.navigate", url=url)
-        await self.until(
-            f"location.href.startsWith({url.partition('#')[0]!r}) "
-            "&& document.readyState === 'complete'"
-        )
+        await self.until("document.readyState === 'complete' && document.title")
 
     async def picture(self, file: Path) -> None:
         """Keep what is seen."""

@@ -118,7 +118,8 @@ async def read_json(request: web.Request) -> dict[str, Any]:
     except TimeoutError:
         raise web.HTTPRequestTimeout(reason="The request came too slowly.") from None
     try:
-        found = json.loads(body)
+        # A client with nothing to ask for sends nothing.
+        found = json.loads(body or b"{}")
     except (ValueError, RecursionError):
         raise web.HTTPBadRequest(reason="This is no JSON.") from None
     if not isinstance(found, dict):

@@ -159,7 +159,7 @@ class Relay:
 
     async def run(self) -> None:
         """Carry the call until it is over; then nothing of it is left."""
-        runner = WorkerRunner(handle_sigint=False)
+        runner = WorkerRunner(handle_sigint=False, force_gc=True)
         await runner.add_workers(self._worker)
         running = asyncio.create_task(runner.run())
         watching = asyncio.create_task(self._watch())

@@ -237,6 +237,11 @@ async def test_a_ticket_is_worth_one_call(tmp_path: Path) -> None:
         assert found.calls.dialled == 1
 
 
+async def test_a_client_with_nothing_to_ask_for_sends_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path) as found:
+        assert (await found.ask(body=""))[0] == 200
+
+
 @pytest.mark.parametrize("ticket", ["x", "..", "%2e%2e", "0" * 500])
 async def test_a_made_up_ticket_is_worth_nothing(tmp_path: Path, ticket: str) -> None:
     async with house(tmp_path) as found:
@@ -272,7 +277,7 @@ async def test_a_name_that_was_made_to_point_here_is_refused(tmp_path: Path, hos
         ("text/plain", "{}", 415),
         ("application/x-www-form-urlencoded", "a=b", 415),
         ("multipart/form-data; boundary=x", "--x--", 415),
-        ("application/json", "", 400),
+        ("text/plain", "", 415),
         ("application/json", "{", 400),
         ("application/json", "[]", 400),
         ("application/json", "null", 400),
