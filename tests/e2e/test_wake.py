@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
+
+import pytest
 
 from tests.conftest import Spoken, likeness
 from tests.e2e.harness import Program, VirtualSound
@@ -57,12 +58,19 @@ def test_a_timer_is_set_and_cancelled_without_the_language_model(
         program.wait_for("ready: ", READY_S)
         speaker.wait_for_silence(time.monotonic(), lasts_s=1.0, timeout_s=10)
         for wish in ("Set a timer for five minutes.", "Cancel the timer."):
-            asked = time.monotonic()
-            sound.play(spoken(wish))
-            program.wait_for(r"^ *you  ", ANSWER_S, after=asked)
-            begun = speaker.wait_for_sound(time.monotonic() - 0.5, ANSWER_S)
-            speaker.wait_for_silence(begun, lasts_s=1.0, timeout_s=20)
-        assert not re.search("thinking", program.text)
+            # The smallest recognizer does not always hear "a timer"; a person says it again.
+            for _ in range(3):
+                asked = time.monotonic()
+                sound.play(spoken(wish))
+                understood = program.wait_for(r"^ *you  (.*)", ANSWER_S, after=asked)
+                begun = speaker.wait_for_sound(time.monotonic() - 0.5, ANSWER_S)
+                speaker.wait_for_silence(begun, lasts_s=1.0, timeout_s=20)
+                if likeness(understood.group(1), wish) > 0.9:
+                    break
+            else:
+                pytest.fail(f"{wish!r} was not understood in three times of asking")
+            lines = [line for at, line in program.lines if at > asked]
+            assert not any("thinking" in line for line in lines), lines
 
 
 def test_a_wrong_name_is_refused_in_one_sentence(command: list[str], sound: VirtualSound) -> None:
