@@ -33,9 +33,12 @@ _OWN = "edgebot"
 
 
 def socket_file() -> Path:
-    """Return where the engine takes calls: in its runtime folder, or the user's."""
-    folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    return Path(folder or platformdirs.user_runtime_dir("edgebot")) / "calls.sock"
+    """Return where the engine takes calls: in its runtime folder, the session's, or the user's."""
+    if folder := os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
+        return Path(folder) / "calls.sock"
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    own = Path(session) / "edgebot" if session else Path(platformdirs.user_state_dir("edgebot"))
+    return own / "calls.sock"
 
 
 class WireError(Exception):

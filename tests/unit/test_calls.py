@@ -284,3 +284,6 @@ def test_the_socket_is_in_the_runtime_folder(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("RUNTIME_DIRECTORY")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
     assert socket_file() == Path("/run/user/7/edgebot/calls.sock")
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setenv("XDG_STATE_HOME", "/home/somebody/state")
+    assert socket_file() == Path("/home/somebody/state/edgebot/calls.sock")
