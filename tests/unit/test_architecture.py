@@ -18,7 +18,8 @@ ROOT = Path(edgebot.__file__).parent
 FLOORS: list[set[str]] = [
     {"__main__"},
     {"cli"},
-    {"talking", "asking", "chatting", "speaking", "listening", "doctor", "bot", "calls", "bridge"},
+    {"talking", "asking", "chatting", "speaking", "listening", "doctor", "bot", "bridge"},
+    {"calls"},
     {"call"},
     {"app"},
     {"pipeline", "control"},
