@@ -16,6 +16,7 @@ from edgebot.hw.audio_device import Kind, find_in, port_audio
 from edgebot.hw.audio_stream import SPEAKER_RATE_HZ, AudioStream, MicrophoneStream, SpeakerStream
 from edgebot.hw.panel import Panel
 from edgebot.hw.port_audio import PortAudio
+from edgebot.observe.health import HealthObserver
 from edgebot.observe.state import StateObserver
 from edgebot.observe.turns import Turn, TurnObserver
 from edgebot.stages.device import DeviceTransport
@@ -31,6 +32,8 @@ async def talk(
     when_state: Callable[[Facts], None],
     when_heard: Callable[[str], None],
     when_said: Callable[[Turn], None],
+    when_moved: Callable[[str], None] = lambda part: None,
+    when_fault: Callable[[Fault, str], None] = lambda fault, text: None,
     terminal: IO[str] | None = None,
 ) -> None:
     """Converse until SIGINT or SIGTERM.
@@ -42,6 +45,8 @@ async def talk(
         when_state: Called whenever what can be seen of it has changed.
         when_heard: Called with each question.
         when_said: Called with each turn when its answer was spoken.
+        when_moved: Called with "microphone", "speaker" or "engine" whenever it makes progress.
+        when_fault: Called with each fault that begins, and its sentence.
         terminal: Its keys are the panel where there is no button.
 
     Raises:
@@ -74,7 +79,7 @@ async def talk(
             stages,
             transport,
             rate_hz=SPEAKER_RATE_HZ,
-            observers=[turns, states],
+            observers=[turns, states, HealthObserver(when_moved, when_fault)],
             when_trouble=when_note,
         )
         control.connect(conversation.worker.queue_frames, transport.silence)

@@ -87,6 +87,8 @@ async def _talk(settings: Settings, service: Service) -> None:
         when_state=service.state,
         when_heard=lambda text: None,
         when_said=said,
+        when_moved=service.fed,
+        when_fault=service.told,
     )
 
 

@@ -27,19 +27,16 @@ class StateObserver(BaseObserver):
         self,
         when_changed: Callable[[Facts], None],
         *,
-        when_fault: Callable[[FaultFrame], None] = lambda frame: None,
         awake: bool = True,
     ) -> None:
         """Name who is told of each change.
 
         Args:
             when_changed: Called when what can be seen of the assistant has changed.
-            when_fault: Called when something fails, and when it works again.
             awake: Whether it listens from the start.
         """
         super().__init__(observe_every_push=False)
         self._when_changed = when_changed
-        self._when_fault = when_fault
         self._has_text = False
         self.facts = Facts(awake=awake)
 
@@ -68,7 +65,6 @@ class StateObserver(BaseObserver):
                 fault = {frame.fault}
                 faults = self.facts.faults
                 self._know(faults=faults - fault if frame.is_over else faults | fault)
-                self._when_fault(frame)
             case TimerFrame():
                 self._know(timer=frame.running)
             case LLMFullResponseStartFrame():

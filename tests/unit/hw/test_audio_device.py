@@ -14,6 +14,7 @@ from edgebot.hw.audio_device import (
     find_device,
     list_devices,
     port_audio,
+    pulse_latency_ms,
 )
 
 from .fake_pyaudio import FakeLibrary
@@ -223,3 +224,11 @@ print("after", file=sys.stderr)
     first, second = done.stderr.splitlines()
     assert first.startswith("before: ")
     assert second == "after"
+
+
+@pytest.mark.parametrize(
+    ("wished", "ms"), [("", 40), ("20", 40), ("40", 40), ("100", 100), ("soon", 40)]
+)
+def test_pulse_audio_holds_enough_sound_to_keep_going(wished: str, ms: int) -> None:
+    assert pulse_latency_ms({"PULSE_LATENCY_MSEC": wished}) == ms
+    assert pulse_latency_ms({}) == 40

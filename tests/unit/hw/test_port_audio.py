@@ -14,7 +14,7 @@ import pytest
 from edgebot.errors import DeviceBusyError, DeviceError, NoMicrophoneError
 from edgebot.hw import port_audio
 from edgebot.hw.audio_device import Kind
-from edgebot.hw.port_audio import Handle, PortAudio, pulse_latency_ms
+from edgebot.hw.port_audio import Handle, PortAudio, is_there
 
 from .fake_pyaudio import FakeDevice, FakeLibrary, FakeStream
 
@@ -271,9 +271,11 @@ def test_the_hardware_is_described_by_what_there_is(
     assert port_audio.hardware() == before + str(tmp_path / "native")
 
 
-@pytest.mark.parametrize(
-    ("wished", "ms"), [("", 40), ("20", 40), ("40", 40), ("100", 100), ("soon", 40)]
-)
-def test_pulse_audio_holds_enough_sound_to_keep_going(wished: str, ms: int) -> None:
-    assert pulse_latency_ms({"PULSE_LATENCY_MSEC": wished}) == ms
-    assert pulse_latency_ms({}) == 40
+def test_what_a_sandbox_hides_is_not_there(tmp_path: Path) -> None:
+    class Hidden(type(tmp_path)):  # type: ignore[misc]
+        def exists(self, **options: object) -> bool:
+            raise PermissionError
+
+    assert is_there(tmp_path)
+    assert not is_there(tmp_path / "nothing")
+    assert not is_there(Hidden(tmp_path))

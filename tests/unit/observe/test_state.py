@@ -124,15 +124,10 @@ def test_the_gravest_fault_is_told_and_a_change_of_fault_is_news() -> None:
     assert seen == [None, Fault.SPEAKER, Fault.MICROPHONE, Fault.SPEAKER, None]
 
 
-def test_faults_and_timers_are_told() -> None:
+def test_timers_are_told() -> None:
     seen: list[Facts] = []
-    faults: list[FaultFrame] = []
-    observer = StateObserver(seen.append, when_fault=faults.append)
+    observer = StateObserver(seen.append)
     observer.ready()
-    frames = [FaultFrame(Fault.SPEAKER, "Gone."), FaultFrame(Fault.SPEAKER, is_over=True)]
-    for told in frames:
-        observer.note(told)
-    assert faults == frames
     del seen[:]
     observer.note(TimerFrame(True))
     observer.note(TimerFrame(True))

@@ -51,9 +51,7 @@ def test_the_voice_detector_is_set_as_the_settings_say() -> None:
     assert (params.confidence, params.min_volume) == (0.6, 0.2)
 
 
-@pytest.mark.parametrize(
-    ("interrupt", "muted"), [("true", []), ("false", [MutedWhileSpeaking])]
-)
+@pytest.mark.parametrize(("interrupt", "muted"), [("true", []), ("false", [MutedWhileSpeaking])])
 def test_speaking_into_an_answer_may_be_ignored(interrupt: str, muted: list[type]) -> None:
     settings = settings_of(f"turn.interrupt={interrupt}")
     user, _ = create(settings, new_context(settings))
