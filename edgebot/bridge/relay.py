@@ -200,7 +200,8 @@ class Relay:
 
     async def _say_goodbye(self) -> None:
         minutes = max(1, round(self._longest_s / 60))
-        text = f"A call lasts no longer than {minutes} minutes. You may call again."
+        longest = "a minute" if minutes == 1 else f"{minutes} minutes"
+        text = f"A call lasts no longer than {longest}. You may call again."
         error = {"error": text, "fatal": True}
         await self._worker.queue_frames(
             [

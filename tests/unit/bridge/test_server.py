@@ -399,7 +399,7 @@ async def test_a_call_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             update={"longest_call_s": 0.3}
         )
         await found.call(caller)
-        told = "A call lasts no longer than 1 minutes. You may call again."
+        told = "A call lasts no longer than a minute. You may call again."
         assert (await caller.message("error"))["error"] == told
         await found.until_free()
 
