@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -231,6 +232,7 @@ async def test_ten_sessions_leave_nothing_behind() -> None:
             await caller.message("bot-started-speaking")
 
     def kept() -> tuple[int, int]:
+        gc.collect()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         return len(tasks), psutil.Process().num_fds()
 
@@ -238,5 +240,8 @@ async def test_ten_sessions_leave_nothing_behind() -> None:
     before, threads = kept(), threading.active_count()
     for _ in range(10):
         await one()
-    assert kept() == before
+    tasks, fds = kept()
+    assert tasks == before[0]
+    # What was open before may have been closed since.
+    assert fds <= before[1]
     assert threading.active_count() <= threads

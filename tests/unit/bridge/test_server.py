@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -170,13 +171,16 @@ async def test_ten_calls_leave_nothing_behind(tmp_path: Path) -> None:
             await found.until_free()
 
         def kept() -> tuple[int, int]:
+            gc.collect()
             return len(asyncio.all_tasks()), psutil.Process().num_fds()
 
         await one()
         before = kept()
         for _ in range(10):
             await one()
-        assert kept() == before
+        tasks, fds = kept()
+        assert tasks <= before[0]
+        assert fds <= before[1]
 
 
 async def test_when_the_engine_ends_the_caller_is_told(tmp_path: Path) -> None:
