@@ -12,13 +12,23 @@ from collections.abc import Awaitable, Callable, Sequence
 from pipecat.frames.frames import Frame
 
 from edgebot.config import Settings
-from edgebot.frames import ChimeFrame, MuteFrame, SleepFrame, TalkFrame, VolumeFrame, WakeFrame
+from edgebot.frames import (
+    CallFrame,
+    ChimeFrame,
+    MuteFrame,
+    SleepFrame,
+    TalkFrame,
+    VolumeFrame,
+    WakeFrame,
+)
 from edgebot.hw.gestures import Action
 
 VOLUME_STEP = 0.1
 _POWER_OFF = ("systemctl", "poweroff")
 
 QueueFrames = Callable[[Sequence[Frame]], Awaitable[None]]
+# During a call the microphone of the box is closed: whoever wants it back hangs up.
+_HANG_UP = frozenset({Action.WAKE, Action.INTERRUPT, Action.TALK_BEGIN, Action.UNMUTE})
 
 
 class Control:
@@ -41,7 +51,9 @@ class Control:
         self._queue: QueueFrames | None = None
         self._silence: Callable[[], None] = lambda: None
         self._kept: list[Frame] = []
-        self._sending: set[asyncio.Task[None]] = set()
+        self._is_muted = False
+        self._hang_up: Callable[[], Awaitable[None]] | None = None
+        self._sending: set[asyncio.Future[None]] = set()
 
     def connect(self, queue: QueueFrames, silence: Callable[[], None]) -> None:
         """Name the conversation; call it in the event loop.
@@ -68,8 +80,28 @@ class Control:
                     self._silence()
                 self._loop.call_soon_threadsafe(self._translate, action)
 
+    def call_begins(self, hang_up: Callable[[], Awaitable[None]]) -> None:
+        """Close the microphone for a caller who talks to the assistant.
+
+        Args:
+            hang_up: Ends the call.
+        """
+        self._hang_up = hang_up
+        self._send([SleepFrame(), MuteFrame(muted=True), CallFrame(connected=True)])
+
+    def call_ends(self) -> None:
+        """Open the microphone again, unless a person wants it closed."""
+        self._hang_up = None
+        opened = [] if self._is_muted else self.frames(Action.UNMUTE)
+        self._send([CallFrame(connected=False), *opened])
+
     def _translate(self, action: Action) -> None:
-        self._send(self.frames(action))
+        if action in (Action.MUTE, Action.UNMUTE):
+            self._is_muted = action is Action.MUTE
+        if self._hang_up is not None and action in _HANG_UP:
+            self._keep_task(self._hang_up())
+        elif self._hang_up is None or action is not Action.TALK_END:
+            self._send(self.frames(action))
 
     def frames(self, action: Action) -> list[Frame]:
         """Return what an action puts into the pipeline."""
@@ -95,13 +127,12 @@ class Control:
         if self._queue is None:
             self._kept += frames
         elif frames:
-            task = self._loop.create_task(self._queue_in_order(frames))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            self._keep_task(self._queue(frames))
 
-    async def _queue_in_order(self, frames: Sequence[Frame]) -> None:
-        assert self._queue is not None
-        await self._queue(frames)
+    def _keep_task(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
     def _shut_down(self) -> None:
         try:

@@ -107,6 +107,17 @@ class VolumeFrame(SystemFrame):
 
 
 @dataclass
+class CallFrame(SystemFrame):
+    """Somebody calls from elsewhere, or has left.
+
+    Attributes:
+        connected: Which of the two.
+    """
+
+    connected: bool = False
+
+
+@dataclass
 class TimerFrame(SystemFrame):
     """A kitchen timer runs, or none does any more.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import IO
 
 from edgebot.app import Box, Conversation, assemble, load_engines
+from edgebot.calls import Calls
 from edgebot.chimes import chime
 from edgebot.config import Settings
 from edgebot.control import Control
@@ -83,7 +84,17 @@ async def talk(
             when_trouble=when_note,
         )
         control.connect(conversation.worker.queue_frames, transport.silence)
-        await conversation.run()
+        async with contextlib.AsyncExitStack() as at_the_end:
+            if settings.bridge.enabled:
+                calls = Calls(
+                    settings,
+                    engines,
+                    when_call_begins=lambda: control.call_begins(calls.hang_up),
+                    when_call_ends=control.call_ends,
+                    when_trouble=when_note,
+                )
+                await at_the_end.enter_async_context(calls)
+            await conversation.run()
 
 
 def name_of(kind: Kind, wanted: str | int) -> str:

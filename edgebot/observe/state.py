@@ -16,7 +16,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
-from edgebot.frames import FaultFrame, MuteFrame, SleepFrame, TimerFrame, WakeFrame
+from edgebot.frames import CallFrame, FaultFrame, MuteFrame, SleepFrame, TimerFrame, WakeFrame
 from edgebot.state import Facts, Fault
 
 
@@ -65,6 +65,8 @@ class StateObserver(BaseObserver):
                 fault = {frame.fault}
                 faults = self.facts.faults
                 self._know(faults=faults - fault if frame.is_over else faults | fault)
+            case CallFrame():
+                self._know(connected=frame.connected)
             case TimerFrame():
                 self._know(timer=frame.running)
             case LLMFullResponseStartFrame():

@@ -14,7 +14,15 @@ from pipecat.frames.frames import Frame
 from edgebot import control
 from edgebot.config import load_settings
 from edgebot.control import Control
-from edgebot.frames import ChimeFrame, MuteFrame, SleepFrame, TalkFrame, VolumeFrame, WakeFrame
+from edgebot.frames import (
+    CallFrame,
+    ChimeFrame,
+    MuteFrame,
+    SleepFrame,
+    TalkFrame,
+    VolumeFrame,
+    WakeFrame,
+)
 from edgebot.hw.gestures import Action
 
 
@@ -109,6 +117,47 @@ async def test_actions_keep_their_order() -> None:
     way.connect()
     seen = await way.do(Action.WAKE, Action.TALK_BEGIN, Action.TALK_END)
     assert seen == [(WakeFrame, "button"), (TalkFrame, True), (TalkFrame, False)]
+
+
+class Line:
+    """A call that somebody may hang up."""
+
+    def __init__(self, way: Way) -> None:
+        self._way = way
+
+    async def hang_up(self) -> None:
+        self._way.seen.append("hung up")
+        self._way.control.call_ends()
+
+
+async def test_a_call_closes_the_microphone_and_the_button_hangs_up() -> None:
+    way = Way()
+    way.connect()
+    way.control.call_begins(Line(way).hang_up)
+    assert await way.do() == [(SleepFrame, False), (MuteFrame, True), (CallFrame, True)]
+    del way.seen[:]
+    seen = await way.do(Action.UNMUTE)
+    assert seen == ["hung up", (CallFrame, False), (MuteFrame, False)]
+
+
+async def test_what_a_person_has_muted_stays_muted_after_a_call() -> None:
+    way = Way()
+    way.connect()
+    await way.do(Action.MUTE)
+    way.control.call_begins(Line(way).hang_up)
+    await way.do()
+    del way.seen[:]
+    way.control.call_ends()
+    assert await way.do() == [(CallFrame, False)]
+
+
+async def test_during_a_call_the_volume_can_be_changed_and_a_released_button_is_nothing() -> None:
+    way = Way("audio.volume=0.5")
+    way.connect()
+    way.control.call_begins(Line(way).hang_up)
+    await way.do()
+    del way.seen[:]
+    assert await way.do(Action.TALK_END, Action.VOLUME_UP) == [(VolumeFrame, 0.6)]
 
 
 async def test_quitting_is_control_c() -> None:

@@ -22,7 +22,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.tests.utils import run_test
 
-from edgebot.frames import FaultFrame, MuteFrame, SleepFrame, TimerFrame, WakeFrame
+from edgebot.frames import CallFrame, FaultFrame, MuteFrame, SleepFrame, TimerFrame, WakeFrame
 from edgebot.observe.state import StateObserver
 from edgebot.state import ALLOWED, AssistantState, Facts, Fault
 
@@ -124,10 +124,14 @@ def test_the_gravest_fault_is_told_and_a_change_of_fault_is_news() -> None:
     assert seen == [None, Fault.SPEAKER, Fault.MICROPHONE, Fault.SPEAKER, None]
 
 
-def test_timers_are_told() -> None:
+def test_timers_and_callers_are_told() -> None:
     seen: list[Facts] = []
     observer = StateObserver(seen.append)
     observer.ready()
+    del seen[:]
+    observer.note(CallFrame(True))
+    observer.note(CallFrame(False))
+    assert [facts.connected for facts in seen] == [True, False]
     del seen[:]
     observer.note(TimerFrame(True))
     observer.note(TimerFrame(True))
