@@ -32,6 +32,8 @@ async def serving() -> AsyncIterator[str]:
         sys.executable,
         "-m",
         "edgebot.bot",
+        "--host",
+        "127.0.0.1",
         "--port",
         str(port),
         cwd=ROOT,
@@ -42,12 +44,13 @@ async def serving() -> AsyncIterator[str]:
         async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as http:
             while True:
                 with contextlib.suppress(aiohttp.ClientError):
-                    async with http.get(f"http://localhost:{port}/status"):
+                    async with http.get(f"http://127.0.0.1:{port}/status"):
                         break
                 await asyncio.sleep(0.2)
-        yield f"ws://localhost:{port}/ws"
+        yield f"ws://127.0.0.1:{port}/ws"
     finally:
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
         await asyncio.wait_for(process.wait(), PATIENCE_S)
 
 

@@ -205,12 +205,13 @@ class TestRoom:
         assert (heard.turns_s, heard.interruptions_s, heard.holds_s) == ([], [], [])
         assert heard.transcripts == []
 
-    def test_without_a_canceller_the_guard_lets_it_go_on(
+    def test_without_a_canceller_the_guard_notices_that_it_hears_itself(
         self, make_settings: Callable[..., Settings], stt: FrameProcessor, story: np.ndarray
     ) -> None:
         heard = self.act(make_settings("echo.cancel=off"), stt, story, None).heard
         print(heard)
-        assert (heard.turns_s, heard.interruptions_s) == ([], [])
+        # The guard alone is no canceller: it may be taken in once before it has noticed.
+        assert len(heard.interruptions_s) <= 1
         assert heard.troubles == [TROUBLE]
 
     def test_without_either_it_interrupts_itself(

@@ -28,6 +28,7 @@ EXIT_CODES = {
     "PinError": 9,
     "NotRunningError": 10,
     "MemoryLimitError": 11,
+    "NetworkError": 13,
 }
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
 
