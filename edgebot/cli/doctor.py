@@ -35,6 +35,9 @@ def doctor(
     write: Annotated[
         bool, typer.Option("--write", help="Write the settings that it found, and do not ask.")
     ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Show that nothing leaves this machine.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Look at this machine, and say what is wrong and what to do.
@@ -42,20 +45,29 @@ def doctor(
     Settings, models, memory, disk, processor, temperature, pins and sound devices; then it plays a
     tone for six seconds and listens. It offers to write the settings that it found, and exits with
     12 where something is at fault.
+
+    With [bold]--offline[/] it looks at the running service instead: what systemd keeps from it, the
+    sockets that it holds, and whether a program in its sandbox can reach the network.
     """
     from edgebot.doctor.examine import examine
+    from edgebot.doctor.offline import examine_offline
     from edgebot.doctor.write import write_changes
 
     options = options_of(context)
     findings: list[Finding] = []
-    for finding in examine(
-        file=options.config,
-        flags=options.assignments,
-        sound=sound,
-        when_listening=lambda: err.print(
-            "Playing and listening for ten seconds: be quiet, please."
-        ),
-    ):
+    looked_at = (
+        examine_offline(file=options.config, flags=options.assignments)
+        if offline
+        else examine(
+            file=options.config,
+            flags=options.assignments,
+            sound=sound,
+            when_listening=lambda: err.print(
+                "Playing and listening for ten seconds: be quiet, please."
+            ),
+        )
+    )
+    for finding in looked_at:
         findings.append(finding)
         if not as_json:
             show(finding)

@@ -5,6 +5,7 @@ There is no sound in that Debian, so the service shows a fault; what is measured
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -89,6 +90,23 @@ def test_it_cannot_open_a_socket(machine_with: Machine) -> None:
     ]
     held = machine_with.says(f"grep -c . /proc/{pid(machine_with)}/net/dev")
     assert int(held) == 3  # two lines of headings, and the loopback
+
+
+def test_doctor_proves_that_nothing_leaves(machine_with: Machine) -> None:
+    said = json.loads(machine_with.says("edgebot doctor --offline --json"))["findings"]
+    found = {one["subject"]: one for one in said}
+    assert {one["mark"] for one in said} == {"ok"}
+    assert "4 refused a socket" in found["attempt"]["text"]
+    assert "Without the sandbox it is given 4 sockets" in found["attempt"]["text"]
+    assert "none to a network" in found["sockets"]["text"]
+    # Whoever is not root is told what was not looked at.
+    stranger = machine_with.run("runuser -u nobody -- edgebot doctor --offline --json")
+    skipped = {
+        one["subject"]
+        for one in json.loads(stranger.stdout)["findings"]
+        if one["mark"] == "skipped"
+    }
+    assert skipped == {"sockets", "attempt"}
 
 
 def test_it_comes_back_after_each_kill(machine_with: Machine) -> None:
