@@ -10,7 +10,18 @@ import typer
 from rich.markup import escape
 
 import edgebot
-from edgebot.cli import bridge, chat, converse, doctor, machine, serve, service, speech, status
+from edgebot.cli import (
+    bench,
+    bridge,
+    chat,
+    converse,
+    doctor,
+    machine,
+    serve,
+    service,
+    speech,
+    status,
+)
 from edgebot.cli.console import err, out
 from edgebot.cli.models import models_app
 from edgebot.cli.options import Options
@@ -29,6 +40,7 @@ app.command()(converse.demo)
 app.command()(chat.chat)
 app.command()(speech.say)
 app.command()(speech.listen)
+app.command()(bench.bench)
 app.command()(doctor.doctor)
 app.command()(machine.devices)
 app.command()(machine.config)

@@ -18,6 +18,7 @@ ROOT = Path(edgebot.__file__).parent
 FLOORS: list[set[str]] = [
     {"__main__"},
     {"cli"},
+    {"bench"},
     {"talking", "asking", "chatting", "speaking", "listening", "doctor", "bot", "bridge"},
     {"calls"},
     {"call"},

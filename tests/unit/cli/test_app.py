@@ -42,6 +42,7 @@ def test_the_verbs() -> None:
         "chat",
         "say",
         "listen",
+        "bench",
         "doctor",
         "devices",
         "config",

@@ -1,0 +1,1 @@
+"""How fast is it, here? Questions through the whole pipeline, beside the bare engines."""

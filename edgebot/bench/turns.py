@@ -1,0 +1,202 @@
+"""Asks one question after the other through the whole pipeline, in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from edgebot.app import Box, Conversation, Engines, assemble
+from edgebot.bench.questions import Question
+from edgebot.bench.room import MakeRoom, PacedRoom, Room
+from edgebot.bench.stamps import (
+    FIRST_SOUND,
+    WITHDRAWN,
+    Stamps,
+    clock_zero_s,
+    first_clause,
+    stage_times,
+)
+from edgebot.config import Settings
+from edgebot.hw.audio_stream import SPEAKER_RATE_HZ
+from edgebot.observe.turns import Turn, TurnObserver
+
+T = TypeVar("T")
+
+# An answer that has not begun by now does not come.
+PATIENCE_S = 30.0
+# Between an answer and the next question: room for whatever is put in order in a pause.
+PAUSE_S = 1.0
+_LOOK_EVERY_S = 0.05
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, its answer, and when each stage was done.
+
+    Attributes:
+        question: What was asked.
+        heard: What was understood.
+        said: The answer.
+        speech_s: How long the question was, to its last loud sample.
+        times_s: Seconds from there to each stage's first result.
+        first_clause: What was spoken first.
+        answer_s: How long the answer sounded.
+        turns: How many turns it was taken for.
+        withdrawn: How many answers were begun and withdrawn before anybody heard them.
+        gaps_s: How long there was nothing to play each time in the middle of the answer.
+    """
+
+    question: str
+    heard: str
+    said: str
+    speech_s: float
+    times_s: dict[str, float]
+    first_clause: str
+    answer_s: float
+    turns: int
+    withdrawn: int
+    gaps_s: list[float]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it was taken as one turn, and an answer was heard."""
+        return self.turns == 1 and FIRST_SOUND in self.times_s
+
+
+def quiet(settings: Settings) -> Settings:
+    """Return settings with which nothing but answers sounds, and no name has to be said first."""
+    sections = {
+        "assistant": settings.assistant.model_copy(update={"greeting": ""}),
+        "wake": settings.wake.model_copy(update={"mode": "always"}),
+        "chimes": settings.chimes.model_copy(update={"play": ()}),
+    }
+    return settings.model_copy(update=sections)
+
+
+class Questioner:
+    """Holds a conversation; see `start`."""
+
+    def __init__(self) -> None:
+        self._stamps = Stamps()
+        self._heard: list[str] = []
+        self._said: asyncio.Queue[Turn] = asyncio.Queue()
+        self._ready = asyncio.Event()
+        self._zero_s = 0.0
+        self._room: Room
+        self._running: asyncio.Task[None]
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def start(
+        cls,
+        settings: Settings,
+        engines: Engines,
+        *,
+        make_room: MakeRoom = PacedRoom,
+        when_trouble: Callable[[str], None] = lambda text: None,
+    ) -> AsyncIterator[Questioner]:
+        """Run the pipeline until the block ends.
+
+        Args:
+            settings: From `quiet`.
+            engines: From `edgebot.app.load_engines`.
+            make_room: Makes the two ends of the pipeline.
+            when_trouble: Called with what went wrong and does not end the conversation.
+
+        Raises:
+            EngineError: A stage can no longer work.
+        """
+        self = cls()
+        stages = await assemble(settings, engines, Box("", when_trouble))
+        turns = TurnObserver(when_heard=self._heard.append, when_said=self._said.put_nowait)
+        turns.watch(stages.user, stages.assistant)
+        self._room = make_room(stages.echo, lambda faults: self._ready.set())
+        conversation = Conversation(
+            settings,
+            stages,
+            self._room.transport,
+            rate_hz=SPEAKER_RATE_HZ,
+            observers=[turns, self._stamps],
+            when_trouble=when_trouble,
+        )
+        self._running = asyncio.create_task(conversation.run())
+        try:
+            await self._or_end(self._ready.wait())
+            self._zero_s = clock_zero_s(stages.user)
+            yield self
+        finally:
+            await conversation.worker.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def ask(self, question: Question) -> Asked:
+        """Say a question, and return when its answer has sounded and all is quiet.
+
+        Raises:
+            EngineError: A stage can no longer work.
+        """
+        await asyncio.sleep(PAUSE_S)
+        self._heard.clear()
+        self._stamps.marks.clear()
+        self._room.begin()
+        end_s = await self._or_end(self._room.say(question))
+        turn = await self._answer()
+        while not self._room.is_still:
+            await self._or_end(asyncio.sleep(_LOOK_EVERY_S))
+        return self._asked(question, end_s, turn)
+
+    async def _answer(self) -> Turn:
+        """Wait for an answer that nobody interrupts; after a while there is none."""
+        deadline_s = asyncio.get_running_loop().time() + PATIENCE_S
+        turn = Turn()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline_s):
+                while not (turn := await self._or_end(self._said.get())).said or turn.interrupted:
+                    pass
+        return turn
+
+    def _asked(self, question: Question, end_s: float, turn: Turn) -> Asked:
+        marks = list(self._stamps.marks)
+        times_s = stage_times(marks, end_s - self._zero_s)
+        if (sound_s := self._room.first_sound_s(end_s)) is not None:
+            times_s[FIRST_SOUND] = sound_s - end_s
+        return Asked(
+            question=question.text,
+            heard=" ".join(self._heard),
+            said=turn.said,
+            speech_s=question.end_s,
+            times_s=times_s,
+            first_clause=first_clause(marks),
+            answer_s=self._room.sounded_s,
+            turns=len(self._heard),
+            withdrawn=sum(mark.stage == WITHDRAWN for mark in marks),
+            gaps_s=self._room.gaps_s,
+        )
+
+    async def _or_end(self, waiting: Awaitable[T]) -> T:
+        """Wait for something, unless the conversation ends first: then raise its fault."""
+        task = asyncio.ensure_future(waiting)
+        try:
+            await asyncio.wait([task, self._running], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                self._running.result()
+                raise KeyboardInterrupt
+            return task.result()
+        finally:
+            task.cancel()
+
+
+async def ask_all(
+    questioner: Questioner,
+    questions: Sequence[Question],
+    *,
+    when_asked: Callable[[Asked], None] = lambda asked: None,
+) -> list[Asked]:
+    """Ask one question after the other's answer."""
+    asked = []
+    for question in questions:
+        asked.append(await questioner.ask(question))
+        when_asked(asked[-1])
+    return asked
