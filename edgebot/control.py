@@ -95,6 +95,19 @@ class Control:
         opened = [] if self._is_muted else self.frames(Action.UNMUTE)
         self._send([CallFrame(connected=False), *opened])
 
+    def set_volume(self, volume: float) -> None:
+        """Play everything so loud from now on; call it in the event loop.
+
+        Args:
+            volume: 0.0 to 1.0.
+        """
+        self._volume = volume
+        self._send([VolumeFrame(volume)])
+
+    def chime(self, name: str) -> None:
+        """Play a chime; call it in the event loop."""
+        self._send([ChimeFrame(name)])
+
     def _translate(self, action: Action) -> None:
         if action in (Action.MUTE, Action.UNMUTE):
             self._is_muted = action is Action.MUTE

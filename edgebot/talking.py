@@ -9,13 +9,12 @@ from typing import IO
 
 from edgebot.app import Box, Conversation, assemble, load_engines
 from edgebot.calls import Calls
-from edgebot.chimes import chime
 from edgebot.config import Settings
 from edgebot.control import Control
 from edgebot.errors import DeviceError
+from edgebot.front import Front, Sounds
 from edgebot.hw.audio_device import Kind, find_in, port_audio
 from edgebot.hw.audio_stream import SPEAKER_RATE_HZ, AudioStream, MicrophoneStream, SpeakerStream
-from edgebot.hw.panel import Panel
 from edgebot.hw.port_audio import PortAudio
 from edgebot.observe.health import HealthObserver
 from edgebot.observe.state import StateObserver
@@ -36,6 +35,7 @@ async def talk(
     when_moved: Callable[[str], None] = lambda part: None,
     when_fault: Callable[[Fault, str], None] = lambda fault, text: None,
     terminal: IO[str] | None = None,
+    front: Front | None = None,
 ) -> None:
     """Converse until SIGINT or SIGTERM.
 
@@ -49,13 +49,20 @@ async def talk(
         when_moved: Called with "microphone", "speaker" or "engine" whenever it makes progress.
         when_fault: Called with each fault that begins, and its sentence.
         terminal: Its keys are the panel where there is no button.
+        front: The panel, where it outlives this conversation; it is shown nothing by this one.
 
     Raises:
         EdgebotError: A model or an engine cannot be used.
     """
     control = Control(settings, when_trouble=when_note)
-    panel = Panel(settings.panel, settings.light, control.act, when_note, terminal=terminal)
-    with contextlib.closing(panel):
+    panel = front or Front(settings, when_note, terminal=terminal)
+    sounds = Sounds(settings.chimes)
+    with contextlib.ExitStack() as ending:
+        if front is None:
+            ending.callback(panel.close)
+        live = {"audio.volume": control.set_volume, **sounds.live}
+        panel.joins(control.act, control.chime, live)
+        ending.callback(panel.leaves)
         engines = await load_engines(settings)
         for note in engines.notes:
             when_note(note)
@@ -63,7 +70,8 @@ async def talk(
         stages = await assemble(settings, engines, Box(microphone, when_note))
 
         def show(facts: Facts) -> None:
-            panel.show(facts)
+            if front is None:
+                panel.show(facts)
             when_state(facts)
 
         states = StateObserver(show, awake=settings.wake.mode == "always")
@@ -74,7 +82,9 @@ async def talk(
             states.ready(faults)
             when_ready()
 
-        transport = device_transport(settings, stages.echo, when_open=ready, when_note=when_note)
+        transport = device_transport(
+            settings, stages.echo, sounds=sounds, when_open=ready, when_note=when_note
+        )
         conversation = Conversation(
             settings,
             stages,
@@ -111,6 +121,7 @@ def device_transport(
     echo: Echo | None = None,
     *,
     only_speaks: bool = False,
+    sounds: Sounds | None = None,
     when_open: Callable[[frozenset[Fault]], None] = lambda faults: None,
     when_note: Callable[[str], None] = lambda text: None,
 ) -> DeviceTransport:
@@ -120,6 +131,7 @@ def device_transport(
         settings: Name the devices, the volume and the chimes.
         echo: Is handed all that is played, and told when a device was opened again.
         only_speaks: Leave the microphone out, and end with an error where the speaker fails.
+        sounds: The chimes; those of the settings, if they never change.
         when_open: Called once, when each device works or its fault is known, with the faults.
         when_note: Called with one sentence for each fault, and one for its end.
     """
@@ -145,13 +157,12 @@ def device_transport(
         remember("speaker", stream)
         return stream
 
-    volume = settings.chimes.volume
     return DeviceTransport(
         open_microphone=None if only_speaks else open_microphone,
         open_speaker=open_speaker,
         speaker_rate_hz=SPEAKER_RATE_HZ,
         volume=settings.audio.volume,
-        chimes={name: chime(name, SPEAKER_RATE_HZ, volume) for name in settings.chimes.play},
+        chimes=(sounds or Sounds(settings.chimes)).held,
         lasting=not only_speaks,
         when_open=when_open,
         when_reopened=echo.reset if echo else lambda: None,

@@ -40,6 +40,11 @@ def settings_of(context: typer.Context) -> Settings:
 
 def log_as(settings: Settings) -> None:
     """Log to standard error as the settings say."""
+    log_at(settings.log.level)
+
+
+def log_at(level: str) -> None:
+    """Log to standard error from a level on; "off" is nothing."""
     logger.remove()
-    if settings.log.level != "off":
-        logger.add(sys.stderr, level=settings.log.level.upper(), format="{level}: {message}")
+    if level != "off":
+        logger.add(sys.stderr, level=level.upper(), format="{level}: {message}")

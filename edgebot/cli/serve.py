@@ -6,7 +6,7 @@ import asyncio
 import faulthandler
 import signal
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,11 @@ import typer
 
 import edgebot
 from edgebot.cli.console import err
-from edgebot.cli.options import log_as, options_of
+from edgebot.cli.options import log_as, log_at, options_of
 from edgebot.config import Settings
 
 if TYPE_CHECKING:
+    from edgebot.front import Front
     from edgebot.observe.turns import Turn
     from edgebot.service.last_good import Loaded
     from edgebot.service.service import About, Service
@@ -47,6 +48,7 @@ def serve(context: typer.Context) -> None:
 
 
 async def _serve(loaded: Loaded, load: partial[Loaded]) -> None:
+    from edgebot.front import Front
     from edgebot.service.persist import persist
     from edgebot.service.reload import Reloader
     from edgebot.state import Fault
@@ -57,15 +59,23 @@ async def _serve(loaded: Loaded, load: partial[Loaded]) -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
-    reloader = Reloader(service, loaded, load, live={})
-    loop.add_signal_handler(signal.SIGHUP, reloader)
-    with suppress(asyncio.CancelledError):
+    front = Front(loaded.settings, service.note)
+    service.watch(front.show, front.alarm)
+    front.live["log.level"] = log_at
+    reloader = Reloader(service, loaded, load, live=front.live)
+
+    def reload() -> None:
+        reloader()
+        front.settle(reloader.settings)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    with closing(front), suppress(asyncio.CancelledError):
         async with service.watching(stop=task.cancel):
 
             async def attempt() -> None:
                 # A conversation that has ended takes its own handler along.
                 loop.add_signal_handler(signal.SIGTERM, task.cancel)
-                await _talk(loaded.settings, service)
+                await _talk(reloader.settings, service, front)
 
             def failed(fault: Fault, text: str) -> None:
                 loop.add_signal_handler(signal.SIGTERM, task.cancel)
@@ -74,7 +84,7 @@ async def _serve(loaded: Loaded, load: partial[Loaded]) -> None:
             await persist(attempt, when_fault=failed)
 
 
-async def _talk(settings: Settings, service: Service) -> None:
+async def _talk(settings: Settings, service: Service, front: Front) -> None:
     from edgebot.talking import talk
 
     def said(turn: Turn) -> None:
@@ -89,6 +99,7 @@ async def _talk(settings: Settings, service: Service) -> None:
         when_said=said,
         when_moved=service.fed,
         when_fault=service.told,
+        front=front,
     )
 
 
@@ -126,6 +137,7 @@ def about(settings: Settings) -> About:
         model_set=resolve_set(Catalog.load(), settings.models.set),
         models={role: getattr(settings, role).model for role in ("stt", "llm", "tts")},
         words=settings.log.words,
+        always_awake=settings.wake.mode == "always",
     )
 
 

@@ -104,6 +104,14 @@ class Animation:
                 self._is_new = True
                 self._changed.notify()
 
+    def change(self, name: str, value: object) -> None:
+        """Change a setting of the section [light] from now on; the thread wakes at once."""
+        with self._changed:
+            self._settings = self._settings.model_copy(update={name: value})
+            self._night = Hours.parse(self._settings.night)
+            self._is_new = True
+            self._changed.notify()
+
     def step(self) -> float | None:
         """Show what belongs to this moment.
 

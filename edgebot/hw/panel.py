@@ -102,6 +102,16 @@ class Panel:
         for action in self._paired(gesture, found):
             self._act(action)
 
+    def change_light(self, name: str, value: object) -> None:
+        """Give its light another brightness or another night.
+
+        Args:
+            name: A key of the section [light].
+            value: A right one.
+        """
+        if self._animation is not None:
+            self._animation.change(name, value)
+
     def close(self) -> None:
         """Go dark, and let go of the pins and the terminal."""
         self._open.close()

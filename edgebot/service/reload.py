@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from edgebot.config import Settings
 from edgebot.errors import ConfigError
 from edgebot.service.changes import Apply, apply_changes, in_force
 from edgebot.service.last_good import Loaded
@@ -38,6 +39,11 @@ class Reloader:
         self._live = live
         # What is really in force, and so what the next change is measured by.
         self._settings = loaded.settings
+
+    @property
+    def settings(self) -> Settings:
+        """What is in force."""
+        return self._settings
 
     def __call__(self) -> None:
         """Read the settings again; a broken file is told and changes nothing."""

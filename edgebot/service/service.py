@@ -37,6 +37,7 @@ class About:
         model_set: The set of models in force.
         models: The model of each role.
         words: Whether what was heard and said goes to the journal.
+        always_awake: Whether it listens to all that is said, also while it rests.
     """
 
     version: str
@@ -44,6 +45,21 @@ class About:
     model_set: str = ""
     models: Mapping[str, str] | None = None
     words: bool = False
+    always_awake: bool = False
+
+
+def at_rest(facts: Facts, always_awake: bool) -> Facts:
+    """Leave out what does not hinder a conversation, while one is held.
+
+    With settings that cannot be read the last good ones are in force, and whoever speaks with it
+    must see whether it listens. The fault is shown as soon as it rests again.
+
+    Args:
+        facts: What is known.
+        always_awake: Whether it listens while it rests, too.
+    """
+    is_busy = facts.speaking or facts.thinking or (facts.awake and not always_awake)
+    return replace(facts, faults=facts.faults - {Fault.SETTINGS}) if is_busy else facts
 
 
 class Service:
@@ -92,6 +108,8 @@ class Service:
         self._lags: list[float] = []
         self._told = ""
         self._is_over = False
+        self._when_shown: Callable[[Facts], None] = lambda facts: None
+        self._when_fault: Callable[[], None] = lambda: None
         self._status = Status(
             version=about.version,
             pid=os.getpid(),
@@ -102,6 +120,18 @@ class Service:
             models=about.models or {},
             memory_limit_mb=ceiling.limit_bytes >> 20,
         )
+        self._show()
+
+    def watch(self, when_shown: Callable[[Facts], None], when_fault: Callable[[], None]) -> None:
+        """Name who shows the state to a person.
+
+        Args:
+            when_shown: Called now, and whenever something has changed.
+            when_fault: Called when something is wrong that no conversation tells of.
+        """
+        self._when_shown, self._when_fault = when_shown, when_fault
+        if self._texts:
+            when_fault()
         self._show()
 
     # What the assistant tells
@@ -122,6 +152,8 @@ class Service:
         for other in tuple(self._down - {fault}):
             self.mended(other)
         self._down.add(fault)
+        # No conversation runs any more: what was known of it is over.
+        self._facts = Facts(started=self._facts.started, faults=frozenset(self._texts))
         self.fault(fault, text)
         self._tell_ready()
 
@@ -158,6 +190,7 @@ class Service:
         self._show()
         if is_new:
             self._line(text, priority=Priority.WARNING, fields={"fault": fault})
+            self._when_fault()
 
     def told(self, fault: Fault, text: str) -> None:
         """Keep the sentence of a fault that the conversation itself shows.
@@ -299,7 +332,8 @@ class Service:
     def _show(self) -> None:
         self._progress.know(self._facts)
         self._ceiling.know(self._facts)
-        state = self._facts.state
+        shown = at_rest(self._facts, self._about.always_awake)
+        state = shown.state
         faults = {
             str(f): self._texts.get(f) or self._sentences.get(f) or SENTENCES[f]
             for f in Fault
@@ -312,11 +346,12 @@ class Service:
             next_action=next_action(state, faults, self._about.wake),
         )
         told = str(state)
-        if self._facts.fault:
-            told = f"{state}: {faults[self._facts.fault]}"
+        if shown.fault:
+            told = f"{state}: {faults[shown.fault]}"
         if told != self._told:
             self._told = told
             self._notifier.status(told)
+        self._when_shown(shown)
         self._write()
 
     def _write(self) -> None:
@@ -342,5 +377,5 @@ class Service:
         fields: Mapping[str, object] | None = None,
     ) -> None:
         self._journal.line(
-            text, priority=priority, fields={"state": self._facts.state, **(fields or {})}
+            text, priority=priority, fields={"state": self._status.state, **(fields or {})}
         )

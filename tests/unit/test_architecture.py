@@ -22,6 +22,7 @@ FLOORS: list[set[str]] = [
     {"talking", "asking", "chatting", "speaking", "listening", "doctor", "bot", "bridge"},
     {"calls"},
     {"call"},
+    {"front"},
     {"app"},
     {"pipeline", "control"},
     {"stages", "observe"},

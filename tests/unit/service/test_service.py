@@ -68,10 +68,14 @@ def test_a_broken_settings_file_stays_told() -> None:
     service.fault(Fault.SETTINGS, "Mend it.")
     assert "READY=1" not in "".join(keeper.told)
     service.ready()
-    service.state(LISTENING)
     assert keeper.told[-1] == "READY=1\nSTATUS=fault: Mend it."
-    service.mended(Fault.SETTINGS)
+    # It hinders no conversation, and is told again when that is over.
+    service.state(LISTENING)
     assert keeper.told[-1] == "STATUS=listening"
+    service.state(ASLEEP)
+    assert keeper.told[-1] == "STATUS=fault: Mend it."
+    service.mended(Fault.SETTINGS)
+    assert keeper.told[-1] == "STATUS=asleep"
 
 
 def test_a_fault_of_the_conversation_needs_no_sentence(tmp_path: Path) -> None:
