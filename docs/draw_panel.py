@@ -24,6 +24,8 @@ LOOKS: tuple[tuple[str, str, Look], ...] = (
     ("listening", "speak", Look(STATE.LISTENING)),
     ("thinking", "the answer is on its way", Look(STATE.THINKING)),
     ("speaking", "press to interrupt", Look(STATE.SPEAKING)),
+    ("ringing", "tap takes the call, hold refuses", Look(STATE.RINGING)),
+    ("in a call", "press to hang up", Look(STATE.CALL, connected=True)),
     ("muted", "the microphone is closed", Look(STATE.MUTED)),
     ("fault", "here 4 blinks: microphone", Look(STATE.FAULT, Fault.MICROPHONE)),
     ("asleep, a timer runs", "one slow swell", Look(STATE.ASLEEP, timer=True)),

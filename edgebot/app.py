@@ -33,6 +33,7 @@ from edgebot.stages import (
     wake,
 )
 from edgebot.stages.engine import find_engine
+from edgebot.stages.intercom import Intercom
 from edgebot.stages.read_ahead import ReadAhead, read_opening
 
 # A big model on a slow card takes its time.
@@ -148,6 +149,7 @@ async def assemble(settings: Settings, engines: Engines, box: Box | None = None)
     await read_opening(llm, memory)
     return Stages(
         echo=echo.create(settings, box.microphone) if box else None,
+        intercom=Intercom() if box and settings.bridge.enabled else None,
         wake=wake.create(settings, ear) if box else None,
         stt=engines.stt(),
         read_ahead=ReadAhead(llm=llm, context=memory),

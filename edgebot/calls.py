@@ -15,11 +15,17 @@ from edgebot.app import Engines
 from edgebot.call import Call, sound_params
 from edgebot.config import Settings
 from edgebot.errors import ConfigError, EdgebotError
+from edgebot.intercom import Handset, IntercomCall
 from edgebot.stages.socket import SocketTransport
 from edgebot.stages.stt_vosk import VoskSTTService
 from edgebot.stages.wire import Wire, WireError, socket_file
 
 BUSY = "Somebody else is talking to it. Please try again later."
+
+NOT_TAKEN = {
+    "assistant": "Here nobody can call the assistant: bridge.modes leaves it out.",
+    "intercom": "Here nobody beside the box can be called: bridge.modes leaves it out.",
+}
 
 
 class Calls:
@@ -31,6 +37,7 @@ class Calls:
         engines: Engines,
         *,
         file: Path | None = None,
+        handset: Handset | None = None,
         when_call_begins: Callable[[], None] = lambda: None,
         when_call_ends: Callable[[], None] = lambda: None,
         when_trouble: Callable[[str], None] = lambda text: None,
@@ -41,6 +48,7 @@ class Calls:
             settings: All of them.
             engines: Of this process; the conversation at the box uses the same.
             file: The socket; `socket_file()` unless it is named.
+            handset: Rings for whoever is beside the box; None where there is nobody.
             when_call_begins: Called when the first caller is there: the box is busy from now on.
             when_call_ends: Called when the last one has left.
             when_trouble: Called with one sentence for each thing that goes wrong.
@@ -57,9 +65,15 @@ class Calls:
         self._file = file or socket_file()
         self._when_call_begins, self._when_call_ends = when_call_begins, when_call_ends
         self._when_trouble = when_trouble
+        self._handset = handset if "intercom" in settings.bridge.modes else None
+        self._takes = {
+            "assistant": "assistant" in settings.bridge.modes,
+            "intercom": self._handset is not None,
+        }
         self._lines: set[asyncio.Task[None]] = set()
-        self._calls: dict[Call, asyncio.Task[None]] = {}
+        self._calls: dict[Call | IntercomCall, asyncio.Task[None]] = {}
         self._taken = self._present = 0
+        self._is_intercom = False
         self._server: asyncio.Server
 
     async def __aenter__(self) -> Self:
@@ -109,22 +123,51 @@ class Calls:
         wire = Wire(reader, writer)
         try:
             asked = await wire.told()
-            if asked["edgebot"] != "call":
+            mode = asked.get("mode", "assistant")
+            if asked["edgebot"] != "call" or mode not in self._takes:
                 await wire.tell("refused", text="This is no call.")
-            elif self._taken >= self._settings.bridge.callers:
+            elif not self._takes[mode]:
+                await wire.tell("busy", text=NOT_TAKEN[mode])
+            elif self._is_busy(mode):
                 await wire.tell("busy", text=BUSY)
+            elif mode == "intercom" and self._handset and (text := self._handset.why_not()):
+                await wire.tell("busy", text=text)
             else:
-                self._taken += 1
-                try:
-                    await self._converse(wire, line)
-                finally:
-                    self._taken -= 1
+                await self._take(wire, line, mode)
         except WireError as error:
             logger.debug(f"A line was dropped: {error}")
         except EdgebotError as error:
             self._when_trouble(str(error))
         finally:
             await wire.close()
+
+    def _is_busy(self, mode: str) -> bool:
+        # Who talks to a person has the box alone.
+        most = 1 if mode == "intercom" else self._settings.bridge.callers
+        return self._is_intercom or self._taken >= most
+
+    async def _take(self, wire: Wire, line: asyncio.Task[None], mode: str) -> None:
+        self._taken += 1
+        self._is_intercom = mode == "intercom"
+        try:
+            if self._is_intercom:
+                await self._put_through(wire, line)
+            else:
+                await self._converse(wire, line)
+        finally:
+            self._taken -= 1
+            self._is_intercom = False
+
+    async def _put_through(self, wire: Wire, line: asyncio.Task[None]) -> None:
+        assert self._handset is not None
+        transport = SocketTransport(wire, sound_params())
+        call = IntercomCall(self._settings, transport, wire, self._handset)
+        self._calls[call] = line
+        try:
+            await wire.tell("ready")
+            await call.run()
+        finally:
+            del self._calls[call]
 
     async def _converse(self, wire: Wire, line: asyncio.Task[None]) -> None:
         transport = SocketTransport(wire, sound_params())

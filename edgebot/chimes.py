@@ -13,6 +13,7 @@ _NOTES_HZ: dict[str, tuple[float, ...]] = {
     "muted": (440.0, 440.0),
     "fault": (392.0, 370.0, 311.1),
     "timer": (1046.5, 784.0, 1046.5),
+    "ring": (880.0, 587.3, 880.0),
 }
 NAMES = tuple(_NOTES_HZ)
 

@@ -37,7 +37,9 @@ Seconds = Annotated[float, Field(ge=0.05, le=10.0)]
 # A GPIO line by its Broadcom number; 0, which belongs to the board's own EEPROM, is none.
 Pin = Annotated[int, Field(ge=0, le=27)]
 _NIGHT = r"^(|([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)$"
-ChimeName = Literal["ready", "woken", "heard", "cancelled", "muted", "fault", "timer"]
+ChimeName = Literal["ready", "woken", "heard", "cancelled", "muted", "fault", "timer", "ring"]
+
+CallMode = Literal["assistant", "intercom"]
 
 
 class Section(BaseModel):
@@ -187,6 +189,8 @@ class BridgeSettings(Section):
     certificate: str
     certificate_key_file: str
     greeting: str
+    modes: Annotated[tuple[CallMode, ...], Field(min_length=1)]
+    ring_s: Annotated[float, Field(ge=5.0, le=300.0)]
     callers: Annotated[int, Field(ge=1, le=8)]
     longest_call_s: Annotated[float, Field(ge=10.0, le=86_400.0)]
 

@@ -16,6 +16,7 @@ from edgebot.frames import (
     CallFrame,
     ChimeFrame,
     MuteFrame,
+    RingFrame,
     SleepFrame,
     TalkFrame,
     VolumeFrame,
@@ -27,8 +28,13 @@ VOLUME_STEP = 0.1
 _POWER_OFF = ("systemctl", "poweroff")
 
 QueueFrames = Callable[[Sequence[Frame]], Awaitable[None]]
+Line = Callable[[Action], bool]
 # During a call the microphone of the box is closed: whoever wants it back hangs up.
 _HANG_UP = frozenset({Action.WAKE, Action.INTERRUPT, Action.TALK_BEGIN, Action.UNMUTE})
+# In a call for the person beside the box, the assistant is silent.
+_ASSISTANTS = frozenset(
+    {Action.WAKE, Action.INTERRUPT, Action.CANCEL, Action.TALK_BEGIN, Action.TALK_END}
+)
 
 
 class Control:
@@ -52,7 +58,7 @@ class Control:
         self._silence: Callable[[], None] = lambda: None
         self._kept: list[Frame] = []
         self._is_muted = False
-        self._hang_up: Callable[[], Awaitable[None]] | None = None
+        self._line: Line | None = None
         self._sending: set[asyncio.Future[None]] = set()
 
     def connect(self, queue: QueueFrames, silence: Callable[[], None]) -> None:
@@ -80,20 +86,80 @@ class Control:
                     self._silence()
                 self._loop.call_soon_threadsafe(self._translate, action)
 
+    @property
+    def is_muted(self) -> bool:
+        """Whether a person has closed the microphone."""
+        return self._is_muted
+
     def call_begins(self, hang_up: Callable[[], Awaitable[None]]) -> None:
         """Close the microphone for a caller who talks to the assistant.
 
         Args:
             hang_up: Ends the call.
         """
-        self._hang_up = hang_up
+
+        def line(action: Action) -> bool:
+            if action in _HANG_UP:
+                self._keep_task(hang_up())
+            return action in _HANG_UP or action is Action.TALK_END
+
+        self._line = line
         self._send([SleepFrame(), MuteFrame(muted=True), CallFrame(connected=True)])
 
     def call_ends(self) -> None:
         """Open the microphone again, unless a person wants it closed."""
-        self._hang_up = None
+        self._line = None
         opened = [] if self._is_muted else self.frames(Action.UNMUTE)
         self._send([CallFrame(connected=False), *opened])
+
+    def ring_begins(self, answer: Callable[[bool], None]) -> None:
+        """Ask whoever is beside the box whether they take a call.
+
+        Args:
+            answer: Called with whether they take it; who closes the microphone refuses.
+        """
+
+        def line(action: Action) -> bool:
+            if action in (Action.TAKE_CALL, Action.REFUSE_CALL, Action.MUTE):
+                answer(action is Action.TAKE_CALL)
+            return False
+
+        self._line = line
+        self._send([RingFrame(ringing=True)])
+
+    def ring_again(self) -> None:
+        """Let it be heard that it rings."""
+        self._send([ChimeFrame("ring")])
+
+    def ring_ends(self) -> None:
+        """Ring no more: nobody has taken the call."""
+        self._line = None
+        self._send([RingFrame(ringing=False)])
+
+    def intercom_begins(self, hang_up: Callable[[], None]) -> None:
+        """Put a caller through to whoever has taken the call; the assistant is silent.
+
+        Args:
+            hang_up: Ends the call.
+        """
+
+        def line(action: Action) -> bool:
+            if action in (Action.HANG_UP, Action.INTERRUPT):
+                hang_up()
+            elif action is Action.UNMUTE:
+                self._send([MuteFrame(muted=False)])
+                return True
+            return action in _ASSISTANTS
+
+        self._line = line
+        self._send([SleepFrame(), CallFrame(connected=True, intercom=True)])
+
+    def intercom_ends(self) -> None:
+        """Leave the box to the assistant again."""
+        self._line = None
+        is_awake = self._is_always_awake and not self._is_muted
+        awake = [WakeFrame(by="button")] if is_awake else []
+        self._send([CallFrame(connected=False), ChimeFrame("cancelled"), *awake])
 
     def set_volume(self, volume: float) -> None:
         """Play everything so loud from now on; call it in the event loop.
@@ -111,9 +177,7 @@ class Control:
     def _translate(self, action: Action) -> None:
         if action in (Action.MUTE, Action.UNMUTE):
             self._is_muted = action is Action.MUTE
-        if self._hang_up is not None and action in _HANG_UP:
-            self._keep_task(self._hang_up())
-        elif self._hang_up is None or action is not Action.TALK_END:
+        if self._line is None or not self._line(action):
             self._send(self.frames(action))
 
     def frames(self, action: Action) -> list[Frame]:

@@ -112,9 +112,22 @@ class CallFrame(SystemFrame):
 
     Attributes:
         connected: Which of the two.
+        intercom: Whether they talk to whoever is beside the box, and not to the assistant.
     """
 
     connected: bool = False
+    intercom: bool = False
+
+
+@dataclass
+class RingFrame(SystemFrame):
+    """Somebody elsewhere asks for whoever is beside the box, or does so no more.
+
+    Attributes:
+        ringing: Which of the two.
+    """
+
+    ringing: bool = False
 
 
 @dataclass

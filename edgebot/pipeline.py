@@ -14,6 +14,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
 from edgebot.stages.echo import Echo
+from edgebot.stages.intercom import Intercom
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Stages:
     """
 
     echo: Echo | None
+    intercom: Intercom | None
     wake: FrameProcessor | None
     stt: FrameProcessor
     read_ahead: FrameProcessor
@@ -42,6 +44,7 @@ def build_pipeline(transport: BaseTransport, stages: Stages) -> Pipeline:
     way = [
         transport.input(),  # sound in
         stages.echo,  # its own voice is taken out
+        stages.intercom,  # while two people talk, it is the caller's
         stages.wake,  # asleep, nothing passes
         stages.stt,  # sound → words
         stages.read_ahead,  # the language model reads them already

@@ -15,6 +15,8 @@ class AssistantState(StrEnum):
     LISTENING = "listening"
     THINKING = "thinking"
     SPEAKING = "speaking"
+    RINGING = "ringing"
+    CALL = "in a call"
     MUTED = "muted"
     FAULT = "fault"
 
@@ -42,6 +44,8 @@ class Facts:
         faults: What is wrong.
         timer: Whether a kitchen timer runs.
         connected: Whether somebody listens from elsewhere.
+        ringing: Whether somebody elsewhere asks for whoever is beside it.
+        in_call: Whether these two talk, through its microphone and its speaker.
     """
 
     started: bool = False
@@ -52,6 +56,8 @@ class Facts:
     faults: frozenset[Fault] = frozenset()
     timer: bool = False
     connected: bool = False
+    ringing: bool = False
+    in_call: bool = False
 
     @property
     def state(self) -> AssistantState:
@@ -61,6 +67,11 @@ class Facts:
         # Whoever has closed the microphone must be able to trust the light, whatever else is wrong.
         if self.muted:
             return AssistantState.MUTED
+        # A person is asked, or is heard elsewhere: that comes before what it does itself.
+        if self.in_call:
+            return AssistantState.CALL
+        if self.ringing:
+            return AssistantState.RINGING
         if self.faults:
             return AssistantState.FAULT
         if self.speaking:
@@ -77,14 +88,18 @@ class Facts:
 
 
 _ANYTHING = frozenset(AssistantState) - {AssistantState.STARTING}
+_UNASKED = _ANYTHING - {AssistantState.CALL}
 
-# What may follow each state. Nothing is started twice, and an answer begins with listening.
+# What may follow each state. Nothing is started twice, an answer begins with listening, and nobody
+# is put through who has not rung.
 ALLOWED: Mapping[AssistantState, frozenset[AssistantState]] = {
     AssistantState.STARTING: _ANYTHING - {AssistantState.THINKING},
-    AssistantState.ASLEEP: _ANYTHING - {AssistantState.ASLEEP, AssistantState.THINKING},
-    AssistantState.LISTENING: _ANYTHING - {AssistantState.LISTENING},
-    AssistantState.THINKING: _ANYTHING - {AssistantState.THINKING},
-    AssistantState.SPEAKING: _ANYTHING - {AssistantState.SPEAKING},
+    AssistantState.ASLEEP: _UNASKED - {AssistantState.ASLEEP, AssistantState.THINKING},
+    AssistantState.LISTENING: _UNASKED - {AssistantState.LISTENING},
+    AssistantState.THINKING: _UNASKED - {AssistantState.THINKING},
+    AssistantState.SPEAKING: _UNASKED - {AssistantState.SPEAKING},
+    AssistantState.RINGING: _ANYTHING - {AssistantState.RINGING},
+    AssistantState.CALL: _ANYTHING - {AssistantState.CALL, AssistantState.RINGING},
     AssistantState.MUTED: _ANYTHING - {AssistantState.MUTED},
-    AssistantState.FAULT: _ANYTHING - {AssistantState.FAULT},
+    AssistantState.FAULT: _UNASKED - {AssistantState.FAULT},
 }

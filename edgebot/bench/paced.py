@@ -160,6 +160,9 @@ class PacedSpeaker(PacedDevice):
     def chime(self, audio: bytes) -> None:
         """Play nothing: a chime is no answer."""
 
+    def caller(self, audio: bytes) -> None:
+        """Play nothing: nobody calls."""
+
     def set_volume(self, volume: float) -> None:
         """Play as loud as it was made: a volume changes no time."""
 

@@ -27,7 +27,7 @@ class BadOfferError(Exception):
 
 
 class BusyError(Exception):
-    """Somebody else is calling."""
+    """Somebody else is calling, or nobody is to be called."""
 
 
 class NoEngineError(Exception):
@@ -47,7 +47,7 @@ async def dial(file: Path, mode: str = "assistant") -> Wire:
     """Ask the engine for a call.
 
     Raises:
-        BusyError: It talks to somebody else.
+        BusyError: It talks to somebody else, or does not take such calls now.
         NoEngineError: It does not answer.
     """
     try:
@@ -90,19 +90,19 @@ class Sessions:
     def __contains__(self, ticket: str) -> bool:
         return ticket in self._sessions
 
-    async def begin(self, ticket: str, sdp: str) -> dict[str, str]:
+    async def begin(self, ticket: str, sdp: str, mode: str = "assistant") -> dict[str, str]:
         """Answer an offer, and carry the call from now on.
 
         Raises:
             BadOfferError: It is no offer.
-            BusyError: Somebody else is calling.
+            BusyError: Somebody else is calling, or nobody is to be called.
             NoEngineError: The engine does not answer.
         """
         if self._undecided >= MOST_UNDECIDED:
             raise BusyError("Too many are calling at once. Please try again.")
         self._undecided += 1
         try:
-            wire = await dial(self._file)
+            wire = await dial(self._file, mode)
             try:
                 connection = await connect(sdp)
             except BaseException:

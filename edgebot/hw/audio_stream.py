@@ -198,6 +198,10 @@ class SpeakerStream(AudioStream):
         """Play 16-bit mono PCM over whatever sounds."""
         self._mixer.chime(audio)
 
+    def caller(self, audio: bytes) -> None:
+        """Play a caller's 16-bit mono PCM, as it comes, over whatever sounds."""
+        self._mixer.caller(audio)
+
     def set_volume(self, volume: float) -> None:
         """Set how loud everything is, 0.0 to 1.0."""
         self._mixer.set_volume(volume)

@@ -38,6 +38,9 @@ class Action(StrEnum):
     VOLUME_UP = "volume up"
     VOLUME_DOWN = "volume down"
     QUIT = "quit"
+    TAKE_CALL = "take call"
+    REFUSE_CALL = "refuse call"
+    HANG_UP = "hang up"
 
 
 Actions = tuple[Action, ...]
@@ -45,6 +48,8 @@ Actions = tuple[Action, ...]
 _STARTING = AssistantState.STARTING
 _ASLEEP = AssistantState.ASLEEP
 _LISTENING = AssistantState.LISTENING
+_RINGING = AssistantState.RINGING
+_CALL = AssistantState.CALL
 _MUTED = AssistantState.MUTED
 
 
@@ -57,13 +62,16 @@ def _always(*actions: Action) -> dict[AssistantState, Actions]:
 #
 # Starting, nobody listens yet, so the talk button means nothing. In a fault the assistant may be
 # speaking or asleep; an interruption serves both, and it listens as well as it still can.
+#
+# A tap takes a call and a hold refuses it, as on a headset: so a press alone cannot mean either.
 TABLE: Mapping[Gesture, Mapping[AssistantState, Actions]] = {
     Gesture.PRESS: _always(Action.INTERRUPT)
     | {_STARTING: (), _ASLEEP: (Action.WAKE,), _LISTENING: ()}
-    | {_MUTED: (Action.UNMUTE, Action.WAKE)},
-    Gesture.TAP: _always() | {_LISTENING: (Action.CANCEL,)},
-    Gesture.HOLD: _always(Action.TALK_BEGIN) | {_STARTING: ()},
-    Gesture.LET_GO: _always(Action.TALK_END) | {_STARTING: ()},
+    | {_RINGING: (), _CALL: (Action.HANG_UP,), _MUTED: (Action.UNMUTE, Action.WAKE)},
+    Gesture.TAP: _always() | {_LISTENING: (Action.CANCEL,), _RINGING: (Action.TAKE_CALL,)},
+    Gesture.HOLD: _always(Action.TALK_BEGIN)
+    | {_STARTING: (), _RINGING: (Action.REFUSE_CALL,), _CALL: ()},
+    Gesture.LET_GO: _always(Action.TALK_END) | {_STARTING: (), _RINGING: (), _CALL: ()},
     Gesture.MUTE_PRESS: _always(Action.MUTE) | {_MUTED: (Action.UNMUTE,)},
     Gesture.MUTE_CLOSED: _always(Action.MUTE),
     Gesture.MUTE_OPENED: _always(Action.UNMUTE),

@@ -1,4 +1,4 @@
-"""What a speaker is handed next: the voice, chimes over it, and how loud all of it is."""
+"""What a speaker is handed next: the voice, chimes and a caller over it, and how loud all is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ CUT_S = 0.005
 HOLD_FADE_S = 0.01
 # A voice that is held back for longer has been forgotten.
 LONGEST_HOLD_S = 5.0
+# A caller's sound waits so long, against the hiccups of a network, and never longer than the most.
+CALLER_AHEAD_S = 0.06
+CALLER_MOST_S = 0.3
 
 Samples = NDArray[np.float32]
 _LOUDEST = 32767.0
@@ -31,6 +34,8 @@ class Mixer:
         self._lock = threading.Lock()
         self._voice = bytearray()
         self._chimes: list[Samples] = []
+        self._caller = bytearray()
+        self._is_caller_late = True
         self._target_volume = self._volume = volume
         # The voice's own loudness: between 1 and 0 while it fades.
         self._gain = 1.0
@@ -65,6 +70,13 @@ class Mixer:
         with self._lock:
             self._chimes.append(_samples(audio))
 
+    def caller(self, audio: bytes) -> None:
+        """Play a caller over whatever sounds; of what piles up, the oldest is dropped."""
+        with self._lock:
+            self._caller += audio
+            if len(self._caller) > self._bytes(CALLER_MOST_S):
+                del self._caller[: -self._bytes(CALLER_AHEAD_S)]
+
     def set_volume(self, volume: float) -> None:
         """Set how loud everything is, 0.0 to 1.0."""
         with self._lock:
@@ -75,10 +87,12 @@ class Mixer:
         with self._lock:
             voice = self._take_voice(frames)
             chimes = self._take_chimes(frames)
+            caller = self._take_caller(frames)
             start, self._volume = self._volume, self._target_volume
-        if voice is None and chimes is None:
+        parts = [part for part in (voice, chimes, caller) if part is not None]
+        if not parts:
             return bytes(2 * frames)
-        mixed = sum((part for part in (voice, chimes) if part is not None), np.float32(0))
+        mixed = sum(parts, np.float32(0))
         if start != self._volume:
             mixed = mixed * np.linspace(start, self._volume, frames, dtype=np.float32)
         elif start != 1.0:
@@ -112,6 +126,17 @@ class Mixer:
         taken = _samples(self._voice[: 2 * count])
         del self._voice[: 2 * count]
         return _padded(taken, frames)
+
+    def _take_caller(self, frames: int) -> Samples | None:
+        if self._is_caller_late and len(self._caller) < self._bytes(CALLER_AHEAD_S):
+            return None
+        taken = _samples(self._caller[: 2 * frames])
+        del self._caller[: 2 * frames]
+        self._is_caller_late = len(taken) < frames
+        return _padded(taken, frames)
+
+    def _bytes(self, seconds: float) -> int:
+        return 2 * int(seconds * self.rate_hz)
 
     def _take_chimes(self, frames: int) -> Samples | None:
         if not self._chimes:

@@ -35,6 +35,7 @@ MAGENTA: Colour = (1.0, 0.0, 0.8)
 BLINKS = {fault: number for number, fault in enumerate(Fault, start=2)}
 BLINK_MS = 250
 BLINK_PAUSE_MS = 1500
+RING_MS = 500  # on and off, evenly: no fault blinks so slowly, and none without a rest
 
 STEP_MS = 50  # of whatever swells and fades
 SWELL_EVERY_MS = 4000  # a running timer
@@ -128,6 +129,13 @@ def _state_film(look: Look, kind: Kind, count: int) -> Film:
             return _blink(_all(kind, YELLOW, count), 100, 100)
         case AssistantState.SPEAKING:
             return _breathe(kind, GREEN, 1000, count, lowest=0.2)
+        case AssistantState.RINGING:
+            return _blink(_caller(kind, count), RING_MS, RING_MS)
+        case AssistantState.CALL if kind == "led":
+            # A steady light means that the assistant listens.
+            return _blink(_caller(kind, count), 1500, 500)
+        case AssistantState.CALL:
+            return _still(_caller(kind, count))
         case AssistantState.MUTED if kind == "led":
             # A steady light means that it listens: here it is dark, but for one short blink.
             return _blink(_all(kind, RED, count), 100, 2900)
@@ -144,6 +152,13 @@ def _all(kind: Kind, colour: Colour, count: int) -> Picture:
         of_three = (RED, YELLOW, GREEN)
         return tuple(of_three[n] if n == meaning else DARK for n in range(3))
     return (WHITE if kind == "led" else colour,) * count
+
+
+def _caller(kind: Kind, count: int) -> Picture:
+    """Return all lights in the colour that is a caller's alone."""
+    if kind == "three":
+        return (RED, YELLOW, GREEN)
+    return (WHITE if kind == "led" else MAGENTA,) * count
 
 
 def dimmed(picture: Picture, level: float) -> Picture:
@@ -202,13 +217,7 @@ def _with_wink(under: Film, kind: Kind) -> Film:
     count = len(under.steps[0].picture)
     if kind == "strip" and count > 1:
         return Film(tuple(Step((MAGENTA, *step.picture[1:]), step.ms) for step in under.steps))
-    dark = (DARK,) * count
-    lit = {
-        "led": (WHITE,),
-        "three": (RED, YELLOW, GREEN),
-        "rgb": (MAGENTA,),
-        "strip": (MAGENTA,),
-    }[kind]
+    dark, lit = (DARK,) * count, _caller(kind, count)
     wink = [Step(picture, 60) for picture in (lit, dark) * 3]
     wink_ms = sum(step.ms for step in wink)
     return Film(_over(under, wink, wink_ms))

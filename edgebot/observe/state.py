@@ -16,7 +16,15 @@ from pipecat.frames.frames import (
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
-from edgebot.frames import CallFrame, FaultFrame, MuteFrame, SleepFrame, TimerFrame, WakeFrame
+from edgebot.frames import (
+    CallFrame,
+    FaultFrame,
+    MuteFrame,
+    RingFrame,
+    SleepFrame,
+    TimerFrame,
+    WakeFrame,
+)
 from edgebot.state import Facts, Fault
 
 
@@ -66,7 +74,12 @@ class StateObserver(BaseObserver):
                 faults = self.facts.faults
                 self._know(faults=faults - fault if frame.is_over else faults | fault)
             case CallFrame():
-                self._know(connected=frame.connected)
+                # Nobody is put through who has not rung.
+                has_rung = self.facts.ringing or self.facts.in_call
+                in_call = frame.connected and frame.intercom and has_rung
+                self._know(connected=frame.connected, in_call=in_call, ringing=False)
+            case RingFrame():
+                self._know(ringing=frame.ringing and not self.facts.in_call)
             case TimerFrame():
                 self._know(timer=frame.running)
             case LLMFullResponseStartFrame():

@@ -62,7 +62,7 @@ class Ceiling:
 
     def know(self, facts: Facts) -> None:
         """Take note of what the assistant is doing."""
-        if facts.state not in _IDLE:
+        if facts.state not in _IDLE or facts.connected:
             self._quiet_since = None
         elif self._quiet_since is None or facts.state is AssistantState.LISTENING:
             # Listening begins anew with each answer that has ended.

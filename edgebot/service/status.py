@@ -128,4 +128,6 @@ def next_action(state: AssistantState, faults: Mapping[str, str], wake: str) -> 
         AssistantState.STARTING: "Wait: it loads its models.",
         AssistantState.ASLEEP: f"{wake[:1].upper()}{wake[1:]} to wake it.",
         AssistantState.LISTENING: "Speak.",
+        AssistantState.RINGING: "Tap the talk button to take the call, or hold it to refuse.",
+        AssistantState.CALL: "Press the talk button to hang up.",
     }.get(state, "Wait for the answer, or speak to interrupt it.")

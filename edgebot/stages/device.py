@@ -89,3 +89,7 @@ class DeviceTransport(BaseTransport):
     def silence(self) -> None:
         """Fall silent now, from any thread: the rest of this answer is not played."""
         self._output.silence()
+
+    def play_caller(self, audio: bytes) -> None:
+        """Play a caller's sound, 16-bit mono PCM at the speaker's rate, over whatever sounds."""
+        self._output.play_caller(audio)

@@ -48,6 +48,7 @@ class Speaker(Device, Protocol):
     def clear(self) -> None: ...
     def hold(self, held: bool) -> None: ...
     def chime(self, audio: bytes) -> None: ...
+    def caller(self, audio: bytes) -> None: ...
     def set_volume(self, volume: float) -> None: ...
 
 
@@ -124,6 +125,11 @@ class DeviceOutput(BaseOutputTransport):
             self._end_answer()
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._drop_silenced)
+
+    def play_caller(self, audio: bytes) -> None:
+        """Play a caller's sound, 16-bit mono PCM at the speaker's rate, over whatever sounds."""
+        if (speaker := self._speaker) is not None:
+            speaker.caller(audio)
 
     def _drop_silenced(self) -> None:
         # A new answer may have begun already: then the old one is forgotten.

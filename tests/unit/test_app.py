@@ -27,6 +27,7 @@ from edgebot.config import Settings, load_settings
 from edgebot.errors import ConfigError, EngineError, MissingModelError
 from edgebot.pipeline import Stages, build_pipeline
 from edgebot.stages.commands import Commands
+from edgebot.stages.intercom import Intercom
 from edgebot.stages.recording import RecordingTransport
 from edgebot.stages.wake import WakeGate
 
@@ -89,6 +90,7 @@ class Talk:
         user, assistant = LLMContextAggregatorPair(context)
         stages = Stages(
             echo=None,
+            intercom=None,
             wake=None,
             stt=self.ear,
             read_ahead=IdentityFilter(),
@@ -206,16 +208,19 @@ def test_the_sound_goes_one_way_through_the_house() -> None:
     transport = RecordingTransport(rate_hz=RATE_HZ)
     context = LLMContext()
     user, assistant = LLMContextAggregatorPair(context)
+    intercom = Intercom()
     echo, wake, stt, ahead, commands, window, llm, spoken, tts = (
         IdentityFilter() for _ in range(9)
     )
     stages = Stages(
-        echo, wake, stt, ahead, user, commands, window, llm, spoken, tts, assistant, context
+        *(echo, intercom, wake, stt, ahead, user, commands),
+        *(window, llm, spoken, tts, assistant, context),
     )
     pipeline = build_pipeline(transport, stages)
     way = [
         transport.input(),
         echo,
+        intercom,
         wake,
         stt,
         ahead,
@@ -229,9 +234,9 @@ def test_the_sound_goes_one_way_through_the_house() -> None:
         assistant,
     ]
     assert pipeline.processors[1:-1] == way
-    bare = replace(stages, echo=None, wake=None, commands=None)
+    bare = replace(stages, echo=None, intercom=None, wake=None, commands=None)
     shorter = build_pipeline(transport, bare).processors[1:-1]
-    assert shorter == [stage for stage in way if stage not in (echo, wake, commands)]
+    assert shorter == [stage for stage in way if stage not in (echo, intercom, wake, commands)]
 
 
 class WarmModel(IdentityFilter):

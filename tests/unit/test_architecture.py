@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"bench"},
     {"talking", "asking", "chatting", "speaking", "listening", "doctor", "bot", "bridge"},
     {"calls"},
-    {"call"},
+    {"call", "intercom"},
     {"front"},
     {"app"},
     {"pipeline", "control"},

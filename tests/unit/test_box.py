@@ -35,6 +35,7 @@ from edgebot.observe.state import StateObserver
 from edgebot.pipeline import Stages
 from edgebot.stages import commands, context, context_window, interruption, spoken_text, wake
 from edgebot.stages.device import DeviceTransport
+from edgebot.stages.intercom import Intercom
 from edgebot.stages.llm_llama_cpp import LlamaCppLLMService
 from edgebot.stages.read_ahead import ReadAhead
 from edgebot.stages.stt_vosk import VoskSTTService
@@ -183,6 +184,7 @@ def stages_of(settings: Settings, when_trouble: Callable[[str], None]) -> Stages
         guard.watch(tts)
     return Stages(
         echo=None,
+        intercom=Intercom(),
         wake=wake.create(settings, Namer()),
         stt=VoskSTTService(engine=Ear(), thread=in_place),
         read_ahead=ReadAhead(llm=llm, context=memory),

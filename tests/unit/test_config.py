@@ -390,6 +390,8 @@ ANY_VALUE: dict[str, st.SearchStrategy[Any]] = {
     "bridge.certificate": WORDS,
     "bridge.certificate_key_file": WORDS,
     "bridge.greeting": WORDS,
+    "bridge.modes": st.lists(st.sampled_from(["assistant", "intercom"]), min_size=1, unique=True),
+    "bridge.ring_s": st.floats(5, 300),
     "bridge.callers": st.integers(1, 8),
     "bridge.longest_call_s": st.floats(10, 86_400),
 }

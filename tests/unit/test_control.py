@@ -18,6 +18,7 @@ from edgebot.frames import (
     CallFrame,
     ChimeFrame,
     MuteFrame,
+    RingFrame,
     SleepFrame,
     TalkFrame,
     VolumeFrame,
@@ -77,9 +78,19 @@ async def test_actions(action: Action, frames: list[object]) -> None:
     assert await way.do(action) == frames
 
 
+# The program's own, and what means something in a call alone.
+OF_ANOTHER_KIND = {
+    Action.QUIT,
+    Action.SHUT_DOWN,
+    Action.TAKE_CALL,
+    Action.REFUSE_CALL,
+    Action.HANG_UP,
+}
+
+
 async def test_every_action_does_something() -> None:
     way = Way()
-    for action in set(Action) - {Action.QUIT, Action.SHUT_DOWN}:
+    for action in set(Action) - OF_ANOTHER_KIND:
         assert way.control.frames(action), action
 
 
@@ -134,10 +145,14 @@ async def test_a_call_closes_the_microphone_and_the_button_hangs_up() -> None:
     way = Way()
     way.connect()
     way.control.call_begins(Line(way).hang_up)
-    assert await way.do() == [(SleepFrame, False), (MuteFrame, True), (CallFrame, True)]
+    assert await way.do() == [
+        (SleepFrame, False),
+        (MuteFrame, True),
+        (CallFrame, True, False),
+    ]
     del way.seen[:]
     seen = await way.do(Action.UNMUTE)
-    assert seen == ["hung up", (CallFrame, False), (MuteFrame, False)]
+    assert seen == ["hung up", (CallFrame, False, False), (MuteFrame, False)]
 
 
 async def test_what_a_person_has_muted_stays_muted_after_a_call() -> None:
@@ -148,7 +163,7 @@ async def test_what_a_person_has_muted_stays_muted_after_a_call() -> None:
     await way.do()
     del way.seen[:]
     way.control.call_ends()
-    assert await way.do() == [(CallFrame, False)]
+    assert await way.do() == [(CallFrame, False, False)]
 
 
 async def test_during_a_call_the_volume_can_be_changed_and_a_released_button_is_nothing() -> None:
@@ -158,6 +173,87 @@ async def test_during_a_call_the_volume_can_be_changed_and_a_released_button_is_
     await way.do()
     del way.seen[:]
     assert await way.do(Action.TALK_END, Action.VOLUME_UP) == [(VolumeFrame, 0.6)]
+
+
+# A call for whoever is beside the box
+
+
+@pytest.mark.parametrize(
+    ("action", "answers", "frames"),
+    [
+        (Action.TAKE_CALL, [True], []),
+        (Action.REFUSE_CALL, [False], []),
+        (Action.MUTE, [False], [(SleepFrame, False), (MuteFrame, True), (ChimeFrame, "muted")]),
+        # The assistant goes on as ever.
+        (Action.WAKE, [], [(WakeFrame, "button")]),
+        (Action.HANG_UP, [], []),
+    ],
+)
+async def test_a_call_is_taken_or_refused(
+    action: Action, answers: list[bool], frames: list[object]
+) -> None:
+    way, answered = Way(), list[bool]()
+    way.connect()
+    way.control.ring_begins(answered.append)
+    way.control.ring_again()
+    assert await way.do() == [(RingFrame, True), (ChimeFrame, "ring")]
+    del way.seen[:]
+    assert await way.do(action) == frames
+    assert answered == answers
+
+
+async def test_what_rings_no_more_cannot_be_taken() -> None:
+    way, answered = Way(), list[bool]()
+    way.connect()
+    way.control.ring_begins(answered.append)
+    way.control.ring_ends()
+    assert await way.do(Action.TAKE_CALL) == [(RingFrame, True), (RingFrame, False)]
+    assert answered == []
+
+
+@pytest.mark.parametrize(
+    ("action", "seen"),
+    [
+        (Action.HANG_UP, ["hung up"]),
+        (Action.INTERRUPT, ["silence", "hung up"]),
+        (Action.WAKE, []),
+        (Action.CANCEL, []),
+        (Action.TALK_BEGIN, []),
+        (Action.TALK_END, []),
+        (Action.UNMUTE, [(MuteFrame, False)]),
+        (Action.MUTE, [(SleepFrame, False), (MuteFrame, True), (ChimeFrame, "muted")]),
+        (Action.VOLUME_UP, [(VolumeFrame, 0.6)]),
+    ],
+)
+async def test_what_the_panel_does_in_a_call(action: Action, seen: list[object]) -> None:
+    # Who is always awake is not, while two people talk.
+    way = Way("audio.volume=0.5", "wake.mode=always")
+    way.connect()
+    way.control.intercom_begins(lambda: way.seen.append("hung up"))
+    assert await way.do() == [(SleepFrame, False), (CallFrame, True, True)]
+    del way.seen[:]
+    assert await way.do(action) == seen
+
+
+@pytest.mark.parametrize(
+    ("mode", "action", "woken"),
+    [
+        ("word", Action.VOLUME_UP, []),
+        ("always", Action.VOLUME_UP, [(WakeFrame, "button")]),
+        ("always", Action.MUTE, []),
+    ],
+)
+async def test_after_a_call_the_box_is_the_assistants_again(
+    mode: str, action: Action, woken: list[object]
+) -> None:
+    way = Way(f"wake.mode={mode}")
+    way.connect()
+    way.control.intercom_begins(lambda: None)
+    await way.do(action)
+    assert way.control.is_muted is (action is Action.MUTE)
+    del way.seen[:]
+    way.control.intercom_ends()
+    assert await way.do() == [(CallFrame, False, False), (ChimeFrame, "cancelled"), *woken]
 
 
 async def test_quitting_is_control_c() -> None:

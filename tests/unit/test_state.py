@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from edgebot.state import ALLOWED, AssistantState, Facts, Fault
 
-FLAGS = ("started", "awake", "muted", "thinking", "speaking")
+FLAGS = ("started", "awake", "muted", "thinking", "speaking", "ringing", "in_call")
 FAULTS = [frozenset[Fault](), frozenset({Fault.SPEAKER}), frozenset(Fault)]
 EVERYTHING = [
     Facts(**dict(zip(FLAGS, flags, strict=True)), faults=faults)
@@ -17,7 +17,8 @@ EVERYTHING = [
 
 
 def test_a_state_reads_as_a_word() -> None:
-    assert " ".join(AssistantState) == "starting asleep listening thinking speaking muted fault"
+    words = "starting asleep listening thinking speaking ringing in a call muted fault"
+    assert " ".join(AssistantState) == words
 
 
 def test_every_state_follows_from_something() -> None:
@@ -28,6 +29,17 @@ def test_a_closed_microphone_is_always_told() -> None:
     for facts in EVERYTHING:
         if facts.started and facts.muted:
             assert facts.state is AssistantState.MUTED
+
+
+def test_who_is_heard_elsewhere_is_told_whatever_else_happens() -> None:
+    for facts in EVERYTHING:
+        if facts.started and facts.in_call:
+            assert facts.state in (AssistantState.CALL, AssistantState.MUTED)
+
+
+def test_nobody_is_put_through_who_has_not_rung() -> None:
+    before = {state for state, after in ALLOWED.items() if AssistantState.CALL in after}
+    assert before == {AssistantState.STARTING, AssistantState.RINGING, AssistantState.MUTED}
 
 
 def test_the_table_names_every_state_and_nothing_leads_back_to_the_start() -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgebot.hw.mixer import CUT_S, HOLD_FADE_S, LONGEST_HOLD_S, Mixer
+from edgebot.hw.mixer import (
+    CALLER_AHEAD_S,
+    CALLER_MOST_S,
+    CUT_S,
+    HOLD_FADE_S,
+    LONGEST_HOLD_S,
+    Mixer,
+)
 
 RATE_HZ = 1000
 FADE = int(HOLD_FADE_S * RATE_HZ)
@@ -144,3 +151,42 @@ def test_no_volume_is_silence() -> None:
     mixer.write(pcm(32767))
     mixer.chime(pcm(32767))
     assert take(mixer, 1) == [0]
+
+
+# A caller
+
+AHEAD, MOST = int(CALLER_AHEAD_S * RATE_HZ), int(CALLER_MOST_S * RATE_HZ)
+
+
+def test_a_caller_is_heard_over_whatever_sounds_once_enough_has_come() -> None:
+    mixer = speaking(level=1000)
+    mixer.caller(pcm(*[10] * (AHEAD - 1)))
+    assert take(mixer, 20) == [1000] * 20
+    mixer.caller(pcm(10))
+    assert take(mixer, 20) == [1010] * 20
+    mixer.clear()
+    # An interruption is the assistant's alone.
+    assert take(mixer, 20)[CUT:] == [10] * (20 - CUT)
+
+
+def test_a_callers_hiccup_is_silence_and_then_enough_is_waited_for() -> None:
+    mixer = Mixer(RATE_HZ)
+    mixer.caller(pcm(*[10] * AHEAD))
+    assert take(mixer, AHEAD + 5) == [10] * AHEAD + [0] * 5
+    mixer.caller(pcm(*[10] * (AHEAD - 1)))
+    assert take(mixer, 5) == [0] * 5
+    mixer.caller(pcm(10))
+    assert take(mixer, 5) == [10] * 5
+
+
+def test_a_callers_sound_never_waits_long() -> None:
+    mixer = Mixer(RATE_HZ)
+    mixer.caller(pcm(*[1] * MOST))
+    mixer.caller(pcm(*[2] * AHEAD))
+    assert take(mixer, AHEAD + 1) == [2] * AHEAD + [0]
+
+
+def test_a_caller_is_as_loud_as_everything_else() -> None:
+    mixer = Mixer(RATE_HZ, volume=0.5)
+    mixer.caller(pcm(*[100] * AHEAD))
+    assert take(mixer, 2) == [50, 50]

@@ -21,23 +21,24 @@ from edgebot.state import AssistantState, Facts, Fault
 from .fake_pins import BusyPin, Told
 
 STATES = (
-    "starting", "asleep", "listening", "thinking", "speaking", "muted", "fault", "switched off",
+    "starting", "asleep", "listening", "thinking", "speaking", "muted", "fault", "ringing",
+    "in a call", "switched off",
 )  # fmt: skip
 # One row a gesture, one column a state, or one for all of them. "-" is nothing; a long hold does as
 # it is set.
 MEANINGS = """
-press              -  wake       -          interrupt  interrupt  unmute+wake interrupt  -
-tap                -  -          cancel     -          -          -           -          -
-hold               -  talk_begin talk_begin talk_begin talk_begin talk_begin  talk_begin -
-let go             -  talk_end   talk_end   talk_end   talk_end   talk_end    talk_end   -
+press              -    wake       -          interrupt  interrupt  unmute+wake interrupt  -           hang_up -
+tap                -    -          cancel     -          -          -           -          take_call   -       -
+hold               -    talk_begin talk_begin talk_begin talk_begin talk_begin  talk_begin refuse_call -       -
+let go             -    talk_end   talk_end   talk_end   talk_end   talk_end    talk_end   -           -       -
 long hold          *
-mute button        mute mute     mute       mute       mute       unmute      mute       -
+mute button        mute mute       mute       mute       mute       unmute      mute       mute        mute    -
 mute switch closed mute
 mute switch opened unmute
 volume up          volume_up
 volume down        volume_down
 quit               quit
-"""
+"""  # noqa: E501
 FACTS = {
     "starting": Facts(),
     "asleep": Facts(started=True),
@@ -46,6 +47,8 @@ FACTS = {
     "speaking": Facts(started=True, awake=True, speaking=True),
     "muted": Facts(started=True, muted=True),
     "fault": Facts(started=True, faults=frozenset({Fault.SPEAKER})),
+    "ringing": Facts(started=True, ringing=True),
+    "in a call": Facts(started=True, connected=True, in_call=True),
 }
 LONG_HOLDS = {"nothing": (), "mute": (Action.MUTE,), "shutdown": (Action.SHUT_DOWN,)}
 WAKE, CANCEL, MUTE, UNMUTE = Action.WAKE, Action.CANCEL, Action.MUTE, Action.UNMUTE

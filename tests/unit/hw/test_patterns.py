@@ -48,7 +48,8 @@ def looks() -> Iterator[Look]:
         for state in STATE:
             if state is STATE.FAULT:
                 yield from (Look(state, fault, connected=is_connected) for fault in Fault)
-            else:
+            elif is_connected or state is not STATE.CALL:
+                # A call without a connection is none.
                 yield Look(state, connected=is_connected)
         yield Look(STATE.ASLEEP, timer=True, connected=is_connected)
 

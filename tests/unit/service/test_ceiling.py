@@ -46,6 +46,8 @@ def test_the_limit_can_be_set() -> None:
         ([ASLEEP, SPEAKING], 101, QUIET_S, False),
         ([SPEAKING, ASLEEP], 101, QUIET_S, True),
         ([Facts()], 101, QUIET_S, False),
+        # Its microphone is closed while somebody calls.
+        ([Facts(started=True, muted=True, connected=True)], 101, QUIET_S, False),
     ],
 )
 def test_it_is_renewed_when_nobody_notices(

@@ -124,6 +124,9 @@ class FakeSpeaker(FakeDevice):
     def chime(self, audio: bytes) -> None:
         self.told.append(("chime", audio))
 
+    def caller(self, audio: bytes) -> None:
+        self.told.append(("caller", audio))
+
     def set_volume(self, volume: float) -> None:
         self.told.append(("volume", volume))
 
