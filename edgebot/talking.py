@@ -16,9 +16,11 @@ from edgebot.front import Front, Sounds
 from edgebot.hw.audio_device import Kind, find_in, port_audio
 from edgebot.hw.audio_stream import SPEAKER_RATE_HZ, AudioStream, MicrophoneStream, SpeakerStream
 from edgebot.hw.port_audio import PortAudio
+from edgebot.intercom import Handset
 from edgebot.observe.health import HealthObserver
 from edgebot.observe.state import StateObserver
 from edgebot.observe.turns import Turn, TurnObserver
+from edgebot.pipeline import Stages
 from edgebot.stages.device import DeviceTransport
 from edgebot.stages.echo import Echo
 from edgebot.state import Facts, Fault
@@ -99,12 +101,26 @@ async def talk(
                 calls = Calls(
                     settings,
                     engines,
+                    handset=handset_of(control, stages, transport, states),
                     when_call_begins=lambda: control.call_begins(calls.hang_up),
                     when_call_ends=control.call_ends,
                     when_trouble=when_note,
                 )
                 await at_the_end.enter_async_context(calls)
             await conversation.run()
+
+
+def handset_of(
+    control: Control, stages: Stages, transport: DeviceTransport, states: StateObserver
+) -> Handset | None:
+    """Return the box as a telephone; None where a conversation has no intercom."""
+    if stages.intercom is None:
+        return None
+
+    def is_broken() -> bool:
+        return bool(states.facts.faults & {Fault.MICROPHONE, Fault.SPEAKER})
+
+    return Handset(control, stages.intercom, transport.play_caller, SPEAKER_RATE_HZ, is_broken)
 
 
 def name_of(kind: Kind, wanted: str | int) -> str:
