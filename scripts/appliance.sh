@@ -8,6 +8,8 @@ set -euo pipefail
 # How long a new version must stay up before it is believed.
 stays_up_s="${STAYS_UP_S:-10}"
 unit=edgebot.service
+# The other program, which has the network and no models. Nobody starts it but you: docs/calls.md.
+bridge_unit="edgebot-bridge.service"
 steps=7 step=0
 
 # A prefix for all paths, for packages and tests.
@@ -19,12 +21,14 @@ set_paths() {
         base="$data/edgebot/app" state="$data/edgebot" settings="$config/edgebot/edgebot.toml"
         command="$HOME/.local/bin/edgebot" units="$config/systemd/user"
         shells="$data" log="$data/edgebot/install.log"
+        caches=("${XDG_CACHE_HOME:-$HOME/.cache}/edgebot/prompts")
         target=default.target systemctl=(systemctl --user) journal=(journalctl --user -u "$unit")
     else
         base="$destdir/opt/edgebot" state="$destdir/var/lib/edgebot"
         settings="$destdir/etc/edgebot/edgebot.toml" command="$destdir/usr/local/bin/edgebot"
         units="$destdir/etc/systemd/system" shells="$destdir/usr/local/share"
         log="$destdir/var/log/edgebot-install.log"
+        caches=("$destdir/var/cache/edgebot" "$state/.cache")
         target=multi-user.target systemctl=(systemctl) journal=(journalctl -u "$unit")
     fi
     completions=(
@@ -101,7 +105,7 @@ make_version() {
     fi
     run_pip install --constraint "$root/constraints.txt" --upgrade pip
     [[ -n "$wheelhouse" ]] || install_llama
-    run_pip install --constraint "$root/constraints.txt" "$root"
+    run_pip install --constraint "$root/constraints.txt" "${root}[bridge]"
     rm -rf "$venv/tmp" "$venv/wheels"
     cp -r "$root/scripts" "$root/systemd" "$venv/"
     cp "$root/edgebot/defaults.toml" "$venv/"
@@ -154,7 +158,7 @@ get_models() {
     fi
 }
 
-# Puts a version's unit in force. A user's own manager cannot do all of it: see docs/service.md.
+# Puts a version's units in force. A user's own manager cannot do all of it: see docs/service.md.
 write_unit() {
     local from="$base/versions/$1/systemd"
     if ((for_user)); then
@@ -166,6 +170,10 @@ write_unit() {
         cp "$from/$unit" "$units/.$unit.new"
     fi
     mv "$units/.$unit.new" "$units/$unit"
+    if ((!for_user)) && [[ -e "$from/$bridge_unit" ]]; then
+        cp "$from/$bridge_unit" "$units/.$bridge_unit.new"
+        mv "$units/.$bridge_unit.new" "$units/$bridge_unit"
+    fi
     rm -rf "${units:?}/$unit.d/backoff.conf"
     if [[ "$(systemctl --version 2>/dev/null | awk 'NR==1 {print $2}')" -ge 254 ]]; then
         mkdir -p "$units/$unit.d"
@@ -203,6 +211,8 @@ comes_up_and_stays() {
         [[ "$("${systemctl[@]}" show -P MainPID "$unit")" == "$pid" ]] || return 1
     done
     say "  up: $("${systemctl[@]}" show -P StatusText "$unit")"
+    # Who may be called is called by the same version.
+    ((for_user)) || logged systemctl try-restart "$bridge_unit" || true
 }
 
 start_or_go_back() {
@@ -255,14 +265,21 @@ roll_back() {
 
 uninstall() {
     if is_running_systemd && [[ -e "$units/$unit" ]]; then
-        "${systemctl[@]}" disable --now "$unit" >/dev/null 2>&1 || true
+        "${systemctl[@]}" disable --now "$unit" "$bridge_unit" >/dev/null 2>&1 || true
     fi
-    rm -rf "${units:?}/$unit" "$units/.$unit.new" "$units/$unit.d" "$units/$target.wants/$unit"
+    local name
+    for name in "$unit" "$bridge_unit"; do
+        rm -rf "${units:?}/$name" "$units/.$name.new" "$units/$name.d" "$units/$target.wants/$name"
+    done
     if is_running_systemd; then
         "${systemctl[@]}" daemon-reload
-        "${systemctl[@]}" reset-failed "$unit" 2>/dev/null || true
+        "${systemctl[@]}" reset-failed "$unit" "$bridge_unit" 2>/dev/null || true
     fi
-    rm -rf "$base" "$command" "${completions[@]}" "$log"
+    rm -rf "$base" "$command" "${completions[@]}" "$log" "${caches[@]}"
+    if ((!for_user)); then
+        # The bridge's own: the secret of its link.
+        rm -rf "$destdir/var/lib/edgebot-bridge" "$destdir/var/lib/private/edgebot-bridge"
+    fi
     rmdir -p --ignore-fail-on-non-empty "${completions[@]%/*}" 2>/dev/null || true
     rm -f "$state"/last-good.toml
     if ((is_purge)); then
@@ -291,6 +308,7 @@ plan() {
     say "  $base/versions/$version, with $base/current pointing there"
     say "  models below $state, settings in $settings$([[ ! -e "$settings" ]] || echo " (there, kept)")"
     say "  $command, the service $units/$unit, and completion for bash and zsh"
+    ((for_user)) || say "  $units/$bridge_unit, which stays off until you enable it"
     ((for_user)) || say "  the system user edgebot, in the groups audio, gpio and spi where they exist"
 }
 

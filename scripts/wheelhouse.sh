@@ -40,5 +40,5 @@ install_llama
 cp "$llama_wheels"/*.whl "$wheels/"
 # hatchling builds edgebot itself; pip renews itself first.
 run_pip wheel --constraint constraints.txt --find-links "$wheels" --wheel-dir "$wheels" \
-    . pip hatchling
+    '.[bridge]' pip hatchling
 say "$(find "$wheels" -name '*.whl' | wc -l) packages are in $wheels"

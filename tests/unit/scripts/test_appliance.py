@@ -60,6 +60,7 @@ def test_the_first_installation_makes_everything(appliance: Appliance) -> None:
     assert {
         "etc/edgebot/edgebot.toml",
         "etc/systemd/system/edgebot.service",
+        "etc/systemd/system/edgebot-bridge.service",
         "etc/systemd/system/multi-user.target.wants/edgebot.service",
         "opt/edgebot/current",
         "usr/local/bin/edgebot",
@@ -71,6 +72,13 @@ def test_the_first_installation_makes_everything(appliance: Appliance) -> None:
     assert PULL in appliance.machine.calls
     unit = appliance.root / "etc/systemd/system/edgebot.service"
     assert unit.read_text() == (ROOT / "systemd/edgebot.service").read_text()
+    bridge = unit.with_name("edgebot-bridge.service")
+    assert bridge.read_text() == (ROOT / "systemd/edgebot-bridge.service").read_text()
+    # Nobody can call until somebody wishes it; what that needs is there.
+    assert "etc/systemd/system/multi-user.target.wants/edgebot-bridge.service" not in made
+    assert any(
+        c.startswith("pip install") and c.endswith("[bridge]") for c in appliance.machine.calls
+    )
 
 
 def test_the_same_again_builds_nothing(appliance: Appliance) -> None:
@@ -199,6 +207,10 @@ def test_nothing_is_left(appliance: Appliance, is_purge: bool) -> None:
     model = appliance.models / "voice" / "file"
     model.parent.mkdir(parents=True)
     model.write_text("")
+    for made in ("var/cache/edgebot/prompts/a.prompt", "var/lib/private/edgebot-bridge/secret"):
+        file = appliance.root / made
+        file.parent.mkdir(parents=True)
+        file.write_text("")
     done = appliance.install("--uninstall", *["--purge"] * is_purge)
     assert (done.returncode, done.stderr) == (0, "")
     left = {
@@ -253,6 +265,8 @@ def test_an_ordinary_user_installs_it_at_home(machine: Machine) -> None:
     assert not names & {"User", "PrivateNetwork", "ProtectSystem", "DeviceAllow", "BindPaths"}
     assert "/var/lib" not in unit
     assert "XDG_RUNTIME_DIR=" not in unit  # where the desktop's sound server is
+    # The bridge's user is made by the machine's manager alone.
+    assert not (home / ".config/systemd/user/edgebot-bridge.service").exists()
     assert not any("sudo" in call for call in machine.calls)
     assert machine.run("scripts/install.sh", "--user", "--uninstall", "--purge").returncode == 0
     assert [path for path in home.rglob("*edgebot*") if ".cache" not in path.parts] == []
