@@ -30,6 +30,7 @@ test   libasound2-plugins   ALSA's way to PulseAudio
 test   pulseaudio           a sound server with a virtual microphone and speaker
 test   pulseaudio-utils     plays and records there
 test   shellcheck           reads the shell scripts
+test   systemd-container    boots a systemd of its own, for the service's unit
 LIST
 }
 

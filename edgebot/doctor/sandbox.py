@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Run = Callable[[Sequence[str]], str | None]
@@ -16,6 +17,8 @@ Run = Callable[[Sequence[str]], str | None]
 NETWORK = ("PrivateNetwork", "RestrictAddressFamilies", "IPAddressDeny")
 _SHOWN = (*NETWORK, "LoadState", "ActiveState", "NeedDaemonReload", "DropInPaths", "User")
 _TIMEOUT_S = 30.0
+# Every user may run it, wherever edgebot itself lies.
+_PYTHON = Path("/usr/bin/python3")
 # Addresses that belong to nobody: they are kept for documentation (RFC 5737, RFC 3849).
 ATTEMPT = """
 import json, socket, sys
@@ -103,7 +106,7 @@ def attempt(
         (
             *("systemd-run", *_manager(of_user), "--quiet", "--wait", "--pipe", "--collect"),
             *("--property=NoNewPrivileges=yes", *limits),
-            *(sys.executable, "-I", "-c", ATTEMPT),
+            *(_python(), "-I", "-c", ATTEMPT),
         )
     )
     return read_attempts(said)
@@ -114,7 +117,7 @@ def sockets_outside(run: Run = run) -> int:
 
     It shows that the attempt is a real one.
     """
-    told = read_attempts(run((sys.executable, "-I", "-c", ATTEMPT, "only sockets")))
+    told = read_attempts(run((_python(), "-I", "-c", ATTEMPT, "only sockets")))
     return sum(one.why is None for one in told or ())
 
 
@@ -125,6 +128,10 @@ def read_attempts(said: str | None) -> list[Attempt] | None:
         return [Attempt(*one) for one in told]
     except (ValueError, TypeError):
         return None
+
+
+def _python() -> str:
+    return str(_PYTHON) if _PYTHON.exists() else sys.executable
 
 
 def _manager(of_user: bool) -> tuple[str, ...]:

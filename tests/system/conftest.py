@@ -69,7 +69,7 @@ def sound_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def machine(suite: str, sound_folder: Path) -> Iterator[Machine]:
     if not os.environ.get("EDGEBOT_SYSTEM"):
         pytest.skip("minutes long: EDGEBOT_SYSTEM=1 asks for it")
-    if reason := why_not():
+    if reason := why_not("mmdebstrap"):
         pytest.skip(reason)
     # llama.cpp is compiled once a machine; what pip has fetched is not fetched again.
     kept = {

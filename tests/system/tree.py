@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -26,11 +26,15 @@ _OF_CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 BOOT_S = 60
 
 
-def why_not() -> str | None:
-    """Return why this machine cannot boot a Debian of its own, or None."""
+def why_not(*more: str) -> str | None:
+    """Return why this machine cannot boot a Debian of its own, or None.
+
+    Args:
+        more: Programs that are needed beside systemd-nspawn.
+    """
     if os.geteuid() != 0:
         return "this needs root, to boot a Debian of its own"
-    for program in ("mmdebstrap", "systemd-nspawn", "nsenter"):
+    for program in ("systemd-nspawn", "nsenter", *more):
         if shutil.which(program) is None:
             return f"this needs {program}"
     return None
@@ -145,40 +149,92 @@ def booted(suite: str, *binds: str, kept: Path | None = None) -> Iterator[Machin
         parts = {part: name / part for part in ("upper", "work", "tree")}
         for part in parts.values():
             part.mkdir(exist_ok=True)
-        layers = f"lowerdir={base},upperdir={parts['upper']},workdir={parts['work']}"
-        mount = ["mount", "-t", "overlay", "overlay", "-o", layers, str(parts["tree"])]
-        subprocess.run(mount, check=True)
-        command = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"]
-        command += ["--console=pipe", "--capability=CAP_NET_ADMIN", "-D", str(parts["tree"])]
+        _lay_over(base, parts)
+        options = [*binds]
         if CERTIFICATES.exists():
-            command.append(f"--bind-ro={CERTIFICATES}")
-        with (name / "console").open("wb") as console:
-            nspawn = subprocess.Popen(
-                [*command, *binds], stdin=subprocess.DEVNULL, stdout=console, stderr=console
-            )
-        try:
-            machine = Machine(parts["tree"], _leader_of(nspawn))
-            _wait_for_boot(machine, name / "console")
+            options.append(f"--bind-ro={CERTIFICATES}")
+        with _at_work(parts["tree"], name / "console", options, ()) as machine:
             yield machine
-        finally:
-            nspawn.terminate()
+
+
+@contextmanager
+def booted_here(*binds: str) -> Iterator[Machine]:
+    """Boot this machine's own files with a systemd of their own; all changes are forgotten.
+
+    Nothing is fetched and nobody's services are started: what is tried is a unit.
+
+    Args:
+        binds: Folders that are to be there as well; a booted tree has a /tmp of its own.
+
+    Raises:
+        OSError: This machine cannot do that.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgebot-here.") as folder:
+        name = Path(folder)
+        # What changes is laid over the whole disk, and so may not lie on it.
+        if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=False).returncode:
+            raise OSError("this machine lets nobody mount anything")
+        try:
+            parts = {part: name / part for part in ("upper", "work", "tree")}
+            for part in parts.values():
+                part.mkdir()
             try:
-                nspawn.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                nspawn.kill()
-                nspawn.wait()
-            subprocess.run(["umount", "--lazy", str(parts["tree"])], check=False)
+                _lay_over(Path("/"), parts)
+            except subprocess.CalledProcessError:
+                raise OSError("this machine cannot lay a file system over its own") from None
+            options = [f"--bind-ro={bind}" for bind in binds]
+            with _at_work(
+                parts["tree"], name / "console", options, ("--unit=basic.target",)
+            ) as machine:
+                yield machine
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=False)
+
+
+def _lay_over(base: Path, parts: dict[str, Path]) -> None:
+    layers = f"lowerdir={base},upperdir={parts['upper']},workdir={parts['work']}"
+    mount = ["mount", "-t", "overlay", "overlay", "-o", layers, str(parts["tree"])]
+    subprocess.run(mount, check=True, capture_output=True)
+
+
+@contextmanager
+def _at_work(
+    tree: Path, log: Path, options: Sequence[str], of_systemd: Sequence[str]
+) -> Iterator[Machine]:
+    command = ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"]
+    command += ["--console=pipe", "--capability=CAP_NET_ADMIN", "-D", str(tree), *options]
+    with log.open("wb") as console:
+        nspawn = subprocess.Popen(
+            [*command, "--", *of_systemd],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+        )
+    try:
+        machine = Machine(tree, _leader_of(nspawn))
+        _wait_for_boot(machine, log)
+        yield machine
+    finally:
+        nspawn.terminate()
+        try:
+            nspawn.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            nspawn.kill()
+            nspawn.wait()
+        subprocess.run(["umount", "--lazy", str(tree)], check=False)
 
 
 def _leader_of(nspawn: subprocess.Popen[bytes]) -> int:
     children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children")
     for _ in range(BOOT_S * 10):
-        assert nspawn.poll() is None, "systemd-nspawn does not start"
-        for child in children.read_text().split():
-            if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
-                return int(child)
+        if nspawn.poll() is not None:
+            raise OSError("systemd-nspawn does not start")
+        with suppress(FileNotFoundError):  # it ends while it is looked at
+            for child in children.read_text().split():
+                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return int(child)
         time.sleep(0.1)
-    raise AssertionError("systemd does not start in systemd-nspawn")
+    raise OSError("systemd does not start in systemd-nspawn")
 
 
 def _wait_for_boot(machine: Machine, console: Path) -> None:
@@ -187,7 +243,7 @@ def _wait_for_boot(machine: Machine, console: Path) -> None:
         if state in ("running", "degraded"):
             return
         time.sleep(0.2)
-    raise AssertionError(f"Debian does not boot: {shlex.quote(console.read_text()[-2000:])}")
+    raise OSError(f"Debian does not boot: {shlex.quote(console.read_text()[-2000:])}")
 
 
 def copy_checkout(to: Path) -> None:
