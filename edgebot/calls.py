@@ -15,7 +15,7 @@ from edgebot.app import Engines
 from edgebot.call import Call, sound_params
 from edgebot.config import Settings
 from edgebot.errors import ConfigError, EdgebotError
-from edgebot.intercom import Handset, IntercomCall
+from edgebot.intercom import Handset, IntercomCall, intercom_params
 from edgebot.stages.socket import SocketTransport
 from edgebot.stages.stt_vosk import VoskSTTService
 from edgebot.stages.wire import Wire, WireError, socket_file
@@ -160,7 +160,7 @@ class Calls:
 
     async def _put_through(self, wire: Wire, line: asyncio.Task[None]) -> None:
         assert self._handset is not None
-        transport = SocketTransport(wire, sound_params())
+        transport = SocketTransport(wire, intercom_params())
         call = IntercomCall(self._settings, transport, wire, self._handset)
         self._calls[call] = line
         try:

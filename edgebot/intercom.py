@@ -11,6 +11,7 @@ import soxr
 from pipecat.frames.frames import EndFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
 
 from edgebot.config import Settings
@@ -111,6 +112,13 @@ class Handset:
             self.control.ring_ends()
         elif was_open:
             self.control.intercom_ends()
+
+
+def intercom_params() -> TransportParams:
+    """Return what the transport of a caller is told: what two people say has no end of its own."""
+    return TransportParams(
+        audio_in_enabled=True, audio_out_enabled=True, audio_out_end_silence_secs=0
+    )
 
 
 class IntercomCall:

@@ -27,6 +27,8 @@ PAGE = {
     "icon.svg": "image/svg+xml",
 }
 MOST_CANDIDATES = 32
+# Stands in the page for whom one may call.
+MODES = "{modes}"
 
 
 class Bridge:
@@ -43,6 +45,7 @@ class Bridge:
             token: Whoever has it may call.
             engine: The engine's socket.
         """
+        self._modes = settings.modes
         self._door = Door(places, token)
         self._tickets = Tickets()
         self.sessions = Sessions(settings, engine)
@@ -65,28 +68,34 @@ class Bridge:
             raise web.HTTPNotFound
         file = resources.files("edgebot.bridge").joinpath("page", name)
         text = await asyncio.to_thread(file.read_text, encoding="utf-8")
+        text = text.replace(MODES, " ".join(self._modes))
         return web.Response(text=text, content_type=PAGE[name], charset="utf-8")
 
     async def _start(self, request: web.Request) -> web.StreamResponse:
         """Sell a ticket for one call to whoever has the token."""
         if stranger := self._door.refuse_stranger(request):
             return stranger
-        await read_json(request)
-        return web.json_response({"sessionId": self._tickets.sell()})
+        # Where Pipecat's clients put what the bot is to know.
+        wishes = (await read_json(request)).get("body", {})
+        mode = wishes.get("mode", self._modes[0]) if isinstance(wishes, dict) else None
+        if mode not in self._modes:
+            raise web.HTTPBadRequest(reason=f"One may call {' or '.join(self._modes)} here.")
+        return web.json_response({"sessionId": self._tickets.sell(mode)})
 
     async def _offer(self, request: web.Request) -> web.StreamResponse:
         """Answer an offer: the first one of a ticket begins a call."""
         ticket = request.match_info["ticket"]
         is_new = ticket not in self.sessions
-        if is_new and not self._tickets.use(ticket):
+        mode = self._tickets.use(ticket) if is_new else None
+        if is_new and mode is None:
             return refusal(403, "This ticket is used, old or wrong: begin with /start.")
         asked = await read_json(request)
         sdp = asked.get("sdp")
         if not isinstance(sdp, str) or asked.get("type") != "offer":
             raise web.HTTPBadRequest(reason="This is no offer.")
         try:
-            if is_new:
-                return web.json_response(await self.sessions.begin(ticket, sdp))
+            if mode is not None:
+                return web.json_response(await self.sessions.begin(ticket, sdp, mode))
             return web.json_response(await self.sessions.change(ticket, sdp))
         except BadOfferError as error:
             return refusal(400, str(error))

@@ -93,6 +93,11 @@ class Sessions:
     async def begin(self, ticket: str, sdp: str, mode: str = "assistant") -> dict[str, str]:
         """Answer an offer, and carry the call from now on.
 
+        Args:
+            ticket: Names it.
+            sdp: The offer.
+            mode: Whom it is for: "assistant" or "intercom".
+
         Raises:
             BadOfferError: It is no offer.
             BusyError: Somebody else is calling, or nobody is to be called.

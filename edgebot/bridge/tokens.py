@@ -67,17 +67,21 @@ class Tickets:
             clock: Seconds.
         """
         self._clock = clock
-        self._until: OrderedDict[str, float] = OrderedDict()
+        self._sold: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
-    def sell(self) -> str:
-        """Return a new ticket; the oldest is forgotten when there are too many."""
+    def sell(self, mode: str = "assistant") -> str:
+        """Return a new ticket; the oldest is forgotten when there are too many.
+
+        Args:
+            mode: Whom it is worth a call to.
+        """
         ticket = new_token()
-        self._until[ticket] = self._clock() + TICKET_LASTS_S
-        while len(self._until) > MOST_TICKETS:
-            self._until.popitem(last=False)
+        self._sold[ticket] = (self._clock() + TICKET_LASTS_S, mode)
+        while len(self._sold) > MOST_TICKETS:
+            self._sold.popitem(last=False)
         return ticket
 
-    def use(self, ticket: str) -> bool:
-        """Tell whether a ticket is good; it is not any more."""
-        until = self._until.pop(ticket, None)
-        return until is not None and self._clock() < until
+    def use(self, ticket: str) -> str | None:
+        """Return whom a ticket may call, None if it is not good; it is not any more."""
+        until, mode = self._sold.pop(ticket, (0.0, None))
+        return mode if self._clock() < until else None

@@ -1,8 +1,8 @@
 """The whole box with fake engines and devices: whatever happens, it is never stuck, nor unclear.
 
-Ten thousand random steps: people press, hold, speak, say its name, mute it, and devices go and
-come. The stages, the turns, the panel and the state are the real ones; only what hears, thinks,
-speaks and sounds is made up, and the clock jumps.
+Ten thousand random steps: people press, hold, speak, say its name, mute it, call each other
+through it, and devices go and come. The stages, the turns, the panel and the state are the real
+ones; only what hears, thinks, speaks and sounds is made up, and the clock jumps.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from edgebot.errors import DeviceError
 from edgebot.hw.gestures import Gesture
 from edgebot.hw.panel import Panel
 from edgebot.hw.patterns import Look
+from edgebot.intercom import Handset
 from edgebot.observe.state import StateObserver
 from edgebot.pipeline import Stages
 from edgebot.stages import commands, context, context_window, interruption, spoken_text, wake
@@ -46,6 +47,7 @@ STEPS = 10_000
 # Every so many steps all is repaired and quiet: then it must sleep, and answer again.
 PEACE_EVERY = 500
 FRAME_S = 0.06
+LIGHT_S = 0.3
 RATE_HZ, SPEAKER_HZ = 16_000, 24_000
 QUIET, SPEECH, NAME = b"\0\0", b"\x00\x20", b"\x00\x21"
 
@@ -121,9 +123,15 @@ class Box:
             when_open=self.states.ready,
             when_note=self.notes.append,
         )
+        stages = stages_of(settings, self.notes.append)
+        assert stages.intercom is not None
+        self.handset = Handset(
+            self.control, stages.intercom, self.transport.play_caller, SPEAKER_HZ
+        )
+        self.changed_at_s = self.now()
         self.conversation = Conversation(
             settings,
-            stages_of(settings, self.notes.append),
+            stages,
             self.transport,
             rate_hz=SPEAKER_HZ,
             handles_signals=False,
@@ -135,6 +143,8 @@ class Box:
 
     def _show(self, facts: Facts) -> None:
         assert facts.state in ALLOWED[self.told[-1]] or facts.state is self.told[-1]
+        if facts.state is not self.told[-1]:
+            self.changed_at_s = self.now()
         self.told.append(facts.state)
         self.panel.show(facts)
 
@@ -199,11 +209,43 @@ def stages_of(settings: Settings, when_trouble: Callable[[str], None]) -> Stages
     )
 
 
+class Caller:
+    """Somebody elsewhere who wants whoever is beside the box."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._is_calling = False
+        self.heard = 0
+
+    def call(self) -> None:
+        if not self._is_calling and self._box.handset.why_not() is None:
+            self._is_calling = True
+            self._box.handset.ring(self._answered)
+
+    def _answered(self, is_taken: bool) -> None:
+        if is_taken:
+            self._box.handset.open(self._hear, self.leave)
+        else:
+            self.leave()
+
+    def _hear(self, audio: bytes) -> None:
+        self.heard += 1
+        self._box.handset.play(audio)
+        # A light takes a moment; who is heard elsewhere is shown nothing else.
+        if self._box.now() - self._box.changed_at_s > LIGHT_S:
+            assert self._box.facts.state is AssistantState.CALL
+
+    def leave(self) -> None:
+        self._is_calling = False
+        self._box.handset.close()
+
+
 class Life:
     """What happens to a box: people and accidents."""
 
     def __init__(self, box: Box, luck: random.Random) -> None:
         self.box = box
+        self.caller = Caller(box)
         self.luck = luck
         self._is_down = self._is_held = self._is_closed = False
 
@@ -219,6 +261,8 @@ class Life:
             (self.lose_speaker, 1),
             (self.find_devices, 2),
             (self.volume, 1),
+            (self.caller.call, 2),
+            (self.caller.leave, 1),
             strict=True,
         )
         self.luck.choices(happens, weights)[0]()
@@ -270,6 +314,7 @@ class Life:
         """Repair everything, and be quiet."""
         self.find_devices()
         self.hush()
+        self.caller.leave()
         if self._is_down:
             self.box.panel.do(Gesture.LET_GO if self._is_held else Gesture.TAP)
             self._is_down = self._is_held = False
@@ -317,11 +362,15 @@ async def live(seed: int, steps: int) -> Box:
         for number in range(1, steps + 1):
             await life.step()
             assert box.panel.looks_like == expected(box.facts)
+            if box.facts.state is AssistantState.CALL and box.now() - box.changed_at_s > LIGHT_S:
+                facts = box.facts
+                assert (facts.awake, facts.thinking, facts.speaking) == (False, False, False)
             if number % PEACE_EVERY == 0:
                 await life.make_peace()
                 await box.until(AssistantState.ASLEEP, within_s=120)
                 assert box.panel.looks_like == expected(box.facts)
                 await ask(box)
+    assert life.caller.heard > 0
     return box
 
 

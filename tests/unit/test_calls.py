@@ -105,10 +105,10 @@ async def wire_to(file: Path) -> AsyncIterator[Wire]:
 
 
 @contextlib.asynccontextmanager
-async def dial(file: Path) -> AsyncIterator[tuple[Wire, dict[str, Any]]]:
+async def dial(file: Path, mode: str = "assistant") -> AsyncIterator[tuple[Wire, dict[str, Any]]]:
     """Ask for a call; yield the wire and what is answered."""
     async with wire_to(file) as wire:
-        await wire.tell("call")
+        await wire.tell("call", mode=mode)
         yield wire, dict(await wire.told())
 
 

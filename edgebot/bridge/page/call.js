@@ -32,15 +32,16 @@ export async function openMicrophone() {
 }
 
 /**
- * A call with the assistant.
+ * A call: mode "assistant", or "intercom" with whoever is beside the box.
  *
  * Events: "message" (detail: an RTVI message), "sound" (detail: a MediaStream), "over" (detail: why,
  * "" where it was hung up here).
  */
 export class Call extends EventTarget {
-  constructor(token) {
+  constructor(token, mode) {
     super();
     this.token = token;
+    this.mode = mode;
     this.connection = new RTCPeerConnection();
     this.channel = this.connection.createDataChannel("chat", { ordered: true });
     this.isOver = false;
@@ -57,7 +58,7 @@ export class Call extends EventTarget {
     this.channel.addEventListener("close", () => this.end("The call has ended."));
   }
 
-  /** Calls; returns when the assistant is there. */
+  /** Calls; returns when the other side is there. */
   async begin(stream) {
     try {
       await this.offer(stream);
@@ -73,7 +74,7 @@ export class Call extends EventTarget {
     });
     await this.connection.setLocalDescription(await this.connection.createOffer());
     await this.gathered();
-    const { sessionId } = await this.post("/start", { transport: "webrtc" });
+    const { sessionId } = await this.post("/start", { transport: "webrtc", body: { mode: this.mode } });
     const { sdp, type } = this.connection.localDescription;
     const answer = await this.post(`/sessions/${sessionId}/api/offer`, { sdp, type });
     await this.connection.setRemoteDescription({ sdp: answer.sdp, type: answer.type });

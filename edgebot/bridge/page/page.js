@@ -11,6 +11,8 @@ const WORDS = {
   hearing: "hears you",
   thinking: "thinking …",
   speaking: "speaking",
+  ringing: "ringing …",
+  talking: "in a call",
   trouble: "not connected",
 };
 
@@ -23,6 +25,11 @@ let bubble = null;
 let segments = new Map();
 
 const token = keepToken();
+const modes = document.body.dataset.modes.split(" ");
+const HINT = {
+  assistant: "Press Call, allow the microphone, and speak.",
+  intercom: "Press Call: the box rings, and whoever is beside it may take the call.",
+};
 
 /** Takes the token out of the address, so that nobody reads it there; a reload finds it again. */
 function keepToken() {
@@ -44,13 +51,22 @@ function showTrouble(text) {
   find("trouble").hidden = !text;
 }
 
+function chosen() {
+  return document.querySelector("input[name=mode]:checked").value;
+}
+
+function showHint(text) {
+  find("hint").textContent = text;
+  find("hint").hidden = !text;
+}
+
 // What was said
 
 function newBubble(who) {
   bubble = document.createElement("li");
   bubble.className = who;
   talk.append(bubble);
-  find("hint").hidden = true;
+  showHint("");
   return bubble;
 }
 
@@ -101,8 +117,18 @@ function turn(told) {
 
 // What happens
 
+/** What becomes of a call to whoever is beside the box. */
+function intercom({ state, text }) {
+  if (state === "ringing" || state === "taken") {
+    show(state === "ringing" ? "ringing" : "talking");
+    showHint(text);
+  } else {
+    call?.end(text);
+  }
+}
+
 const REACTIONS = {
-  "bot-ready": () => show("listening"),
+  "bot-ready": () => { if (call?.mode === "assistant") show("listening"); },
   "user-started-speaking": () => { if (bubble?.className === "you") bubble = null; show("hearing"); },
   "user-stopped-speaking": () => show("thinking"),
   "user-input": (data) => { if (data.input_type !== "chat") heard(data); },
@@ -110,7 +136,10 @@ const REACTIONS = {
   "bot-started-speaking": () => show("speaking"),
   "bot-stopped-speaking": () => { segments = new Map(); show("listening"); },
   "bot-interrupted": interrupted,
-  "server-message": (data) => { if (data.type === "turn") turn(data); },
+  "server-message": (data) => {
+    if (data.type === "turn") turn(data);
+    if (data.type === "intercom") intercom(data);
+  },
   "error": (data) => showTrouble(data.error),
   "error-response": (data) => showTrouble(data.error),
 };
@@ -122,7 +151,7 @@ async function begin() {
   }
   show("connecting");
   stream = await openMicrophone();
-  call = new Call(token);
+  call = new Call(token, chosen());
   call.addEventListener("message", (event) => {
     REACTIONS[event.detail.type]?.(event.detail.data || {});
   });
@@ -151,7 +180,8 @@ function setCalling(calls) {
   find("call").textContent = calls ? "Hang up" : "Call";
   find("call").dataset.calls = calls;
   find("mute").disabled = !calls;
-  find("type").hidden = !calls;
+  find("type").hidden = !calls || call.mode !== "assistant";
+  find("whom").hidden = calls || modes.length < 2;
   if (!calls) setMuted(false);
 }
 
@@ -174,7 +204,7 @@ function startMeters(mine, its) {
     const level = microphone();
     if (level > LOUD) spokeAt = now;
     if (voice() > LOUD) {
-      if (spokeAt && now - soundedAt > PAUSE_MS && spokeAt > soundedAt) {
+      if (call?.mode === "assistant" && spokeAt && now - soundedAt > PAUSE_MS && spokeAt > soundedAt) {
         find("latency").textContent = `voice to voice, as heard here: ${((now - spokeAt) / 1000).toFixed(2)} s`;
         find("latency").dataset.ms = Math.round(now - spokeAt);
         find("latency").hidden = false;
@@ -238,5 +268,15 @@ find("type").addEventListener("submit", (event) => {
   call.send("send-text", { content: text, options: { run_immediately: true, audio_response: true } });
   find("text").value = "";
 });
+
+for (const choice of document.querySelectorAll("input[name=mode]")) {
+  choice.checked = choice.value === modes[0];
+  choice.addEventListener("change", () => {
+    showTrouble("");
+    showHint(HINT[chosen()]);
+  });
+}
+setCalling(false);
+showHint(HINT[chosen()]);
 
 window.addEventListener("pagehide", () => call?.end());

@@ -27,7 +27,7 @@ from edgebot.bridge.crowd import Crowd
 from edgebot.bridge.door import LONGEST_BODY_BYTES, STARTS_A_MINUTE, WRONG_A_MINUTE
 from edgebot.bridge.relay import MOST_MESSAGES_A_SECOND
 from edgebot.bridge.server import PAGE, Bridge, serve, tls
-from edgebot.calls import BUSY, Calls
+from edgebot.calls import BUSY, NOT_TAKEN, Calls
 from edgebot.config import load_settings
 from edgebot.errors import ConfigError
 from tests.caller import PATIENCE_S, Caller, loudest
@@ -197,6 +197,40 @@ async def test_without_an_engine_there_is_a_sentence(tmp_path: Path) -> None:
         told = "The assistant does not answer. Is it running, with bridge.enabled = true?"
         path = f"/sessions/{await found.ticket()}/api/offer"
         assert await found.ask(path, body=offer) == (503, {"error": told})
+
+
+# Whom one may call
+
+
+async def test_a_call_may_be_for_whoever_is_beside_the_box(tmp_path: Path) -> None:
+    async with house(tmp_path) as found, Caller() as caller:
+        status, answer = await found.ask(body=json.dumps({"body": {"mode": "intercom"}}))
+        assert status == 200
+        offer = json.dumps(await caller.offer())
+        # This engine has no box.
+        told = (503, {"error": NOT_TAKEN["intercom"]})
+        assert await found.ask(f"/sessions/{answer['sessionId']}/api/offer", body=offer) == told
+
+
+@pytest.mark.parametrize("wishes", [{"mode": "x"}, {"mode": []}, {"mode": None}, [], "intercom"])
+async def test_nobody_else_may_be_called(tmp_path: Path, wishes: object) -> None:
+    async with house(tmp_path) as found:
+        told = (400, {"error": "One may call assistant or intercom here."})
+        assert await found.ask(body=json.dumps({"body": wishes})) == told
+
+
+@pytest.mark.parametrize("modes", [["assistant"], ["intercom"], ["intercom", "assistant"]])
+async def test_the_page_and_the_bridge_offer_what_the_settings_allow(
+    tmp_path: Path, modes: list[str]
+) -> None:
+    async with house(tmp_path, f"bridge.modes={json.dumps(modes)}") as found:
+        _, page = await found.ask("/client", method="GET", token=None)
+        assert f'data-modes="{" ".join(modes)}"' in page
+        for mode in ("assistant", "intercom"):
+            status, _ = await found.ask(body=json.dumps({"body": {"mode": mode}}))
+            assert status == (200 if mode in modes else 400)
+        # Who says nothing gets the first.
+        assert (await found.ask())[0] == 200
 
 
 # Who may not

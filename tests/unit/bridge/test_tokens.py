@@ -82,7 +82,7 @@ def test_a_token_that_is_no_text_is_told_of(tmp_path: Path) -> None:
 def test_a_ticket_is_good_once() -> None:
     tickets = Tickets()
     ticket = tickets.sell()
-    assert [tickets.use(ticket), tickets.use(ticket), tickets.use("x")] == [True, False, False]
+    assert [tickets.use(ticket), tickets.use(ticket), tickets.use("x")] == ["assistant", None, None]
 
 
 def test_a_ticket_grows_old() -> None:
@@ -90,12 +90,12 @@ def test_a_ticket_grows_old() -> None:
     tickets = Tickets(clock)
     first, second = tickets.sell(), tickets.sell()
     clock.now = TICKET_LASTS_S - 0.1
-    assert tickets.use(first)
+    assert tickets.use(first) == "assistant"
     clock.now = TICKET_LASTS_S
-    assert not tickets.use(second)
+    assert tickets.use(second) is None
 
 
 def test_of_too_many_tickets_the_oldest_are_forgotten() -> None:
     tickets = Tickets()
-    sold = [tickets.sell() for _ in range(MOST_TICKETS + 2)]
-    assert [tickets.use(ticket) for ticket in sold] == [False] * 2 + [True] * MOST_TICKETS
+    sold = [tickets.sell("intercom") for _ in range(MOST_TICKETS + 2)]
+    assert [tickets.use(ticket) for ticket in sold] == [None] * 2 + ["intercom"] * MOST_TICKETS
