@@ -29,12 +29,13 @@ from edgebot.stages import (
     context_window,
     echo,
     interruption,
+    read_ahead,
+    speak_ahead,
     spoken_text,
     wake,
 )
 from edgebot.stages.engine import find_engine
 from edgebot.stages.intercom import Intercom
-from edgebot.stages.read_ahead import ReadAhead, read_opening
 
 # A big model on a slow card takes its time.
 START_TIMEOUT_S = 300.0
@@ -142,19 +143,21 @@ async def assemble(settings: Settings, engines: Engines, box: Box | None = None)
     ear = wake.load_engine(settings) if box else None
     guard = interruption.create(settings, box.when_trouble) if box else None
     memory = context.new_context(settings)
-    user, assistant = context.create(settings, memory, guard=guard)
+    names = ear.names if ear else ()
+    user, assistant = context.create(settings, memory, guard=guard, names=names)
     llm, tts = engines.llm(), engines.tts()
+    speak_ahead.connect(settings, llm, tts)
     if guard is not None:
         guard.watch(tts)
-    await read_opening(llm, memory)
+    await read_ahead.read_opening(llm, memory)
     return Stages(
         echo=echo.create(settings, box.microphone) if box else None,
         intercom=Intercom() if box and settings.bridge.enabled else None,
         wake=wake.create(settings, ear) if box else None,
         stt=engines.stt(),
-        read_ahead=ReadAhead(llm=llm, context=memory),
+        read_ahead=read_ahead.create(settings, llm, memory),
         user=user,
-        commands=commands.create(settings, ear.names if ear else ()) if box else None,
+        commands=commands.create(settings, names) if box else None,
         window=context_window.create(llm, memory, settings.llm.context_tokens),
         llm=llm,
         spoken_text=spoken_text.create(settings),
@@ -214,6 +217,7 @@ class Conversation:
             ),
             observers=observers or [],
             enable_rtvi=is_call,
+            enable_turn_tracking=False,
             idle_timeout_secs=idle_timeout_s,
             # What cannot work any more is a fault, not a silence.
             processor_unusable_policy=ProcessorUnusablePolicy.CANCEL,

@@ -131,6 +131,9 @@ class TurnSettings(Section):
     start_s: Seconds
     stop_s: Seconds
     hold_s: Annotated[float, Field(ge=0.0, le=10.0)]
+    hold_question_s: Annotated[float, Field(ge=0.0, le=10.0)]
+    hold_unfinished_s: Annotated[float, Field(ge=0.0, le=10.0)]
+    eager: bool
     confidence: Share
     min_volume: Share
     interrupt: bool

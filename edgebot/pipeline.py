@@ -15,6 +15,7 @@ from pipecat.transports.base_transport import BaseTransport
 
 from edgebot.stages.echo import Echo
 from edgebot.stages.intercom import Intercom
+from edgebot.stages.wake import WakeGate
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Stages:
 
     echo: Echo | None
     intercom: Intercom | None
-    wake: FrameProcessor | None
+    wake: WakeGate | None
     stt: FrameProcessor
-    read_ahead: FrameProcessor
+    read_ahead: FrameProcessor | None
     user: LLMUserAggregator
     commands: FrameProcessor | None
     window: FrameProcessor

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipecat.frames.frames import (
     CancelFrame,
+    EagerEndOfTurnCancelFrame,
     EndFrame,
     Frame,
     InterruptionFrame,
@@ -53,7 +54,11 @@ class Commands(FrameProcessor):
         """Swallow a command and obey it; pass everything else on."""
         await super().process_frame(frame, direction)
         match frame:
-            case LLMContextFrame() if await self._obeys(frame.context):
+            case LLMContextFrame(speculation=True) if self._may_obey(frame.context):
+                # What a command does cannot be taken back: it is obeyed when the turn has ended.
+                await self.broadcast_frame(EagerEndOfTurnCancelFrame)
+                return
+            case LLMContextFrame(speculation=False) if await self._obeys(frame.context):
                 return
             case WakeFrame() | InterruptionFrame() | SleepFrame(cancelled=True):
                 await self._hush()
@@ -66,12 +71,21 @@ class Commands(FrameProcessor):
         await self._forget()
         await super().cleanup()
 
+    def _may_obey(self, context: LLMContext) -> bool:
+        words, wish = self._wish(last_words(context) or "")
+        phrases = self._phrases
+        is_command = not wish or wish in phrases.stop or wish in phrases.sleep
+        return is_command or self._timers.understands(" ".join(words))
+
+    def _wish(self, text: str) -> tuple[list[str], str]:
+        words = without_names(plain(text), self._names)
+        return words, bare(words, self._phrases)
+
     async def _obeys(self, context: LLMContext) -> bool:
         text = last_words(context)
         if text is None:
             return False
-        words = without_names(plain(text), self._names)
-        wish = bare(words, self._phrases)
+        words, wish = self._wish(text)
         if wish in self._phrases.stop or not wish:
             # Its name alone is no question either.
             drop_last(context)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import (
@@ -9,17 +11,15 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMUserAggregatorParams,
 )
 from pipecat.turns.user_start import BaseUserTurnStartStrategy
-from pipecat.turns.user_stop import (
-    BaseUserTurnStopStrategy,
-    SpeechTimeoutUserTurnStopStrategy,
-    TurnAnalyzerUserTurnStopStrategy,
-)
+from pipecat.turns.user_stop import BaseUserTurnStopStrategy, TurnAnalyzerUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import (
     UserTurnStrategies,
     default_user_turn_start_strategies,
 )
 
-from edgebot.config import Settings, TurnSettings
+from edgebot.config import Settings
+from edgebot.stages import hold
+from edgebot.stages.end_of_turn import EagerTurnStop
 from edgebot.stages.interruption import voice_params
 from edgebot.stages.turns import MutedWhileSpeaking, TalkButtonTurnStop, WakefulTurnStart
 
@@ -34,7 +34,11 @@ def new_context(settings: Settings) -> LLMContext:
 
 
 def create(
-    settings: Settings, context: LLMContext, *, guard: BaseUserTurnStartStrategy | None = None
+    settings: Settings,
+    context: LLMContext,
+    *,
+    guard: BaseUserTurnStartStrategy | None = None,
+    names: Sequence[str] = (),
 ) -> LLMContextAggregatorPair:
     """Return the two sides of the context: the user's with the voice detector, the assistant's.
 
@@ -42,6 +46,7 @@ def create(
         settings: Its section `turn`.
         context: From `new_context`.
         guard: Judges which voice starts a turn (`interruption.create`); None takes every one.
+        names: What the assistant is called by.
     """
     turn = settings.turn
     return LLMContextAggregatorPair(
@@ -53,7 +58,7 @@ def create(
                     WakefulTurnStart(),
                     *([guard] if guard else default_user_turn_start_strategies()),
                 ],
-                stop=[TalkButtonTurnStop(end_of_turn(turn))],
+                stop=[TalkButtonTurnStop(end_of_turn(settings, names))],
             ),
             user_mute_strategies=[] if turn.interrupt else [MutedWhileSpeaking()],
             # A cough is no question: the model is not asked when nothing was understood.
@@ -62,11 +67,16 @@ def create(
     )
 
 
-def end_of_turn(turn: TurnSettings) -> BaseUserTurnStopStrategy:
-    """Return what decides that the user has finished."""
-    if turn.end == "smart":
+def end_of_turn(settings: Settings, names: Sequence[str] = ()) -> BaseUserTurnStopStrategy:
+    """Return what decides that the user has finished.
+
+    Args:
+        settings: Its section `turn`, and the language.
+        names: What the assistant is called by.
+    """
+    if settings.turn.end == "smart":
         # Imported here because it brings a second model into memory.
         from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 
         return TurnAnalyzerUserTurnStopStrategy(turn_analyzer=LocalSmartTurnAnalyzerV3())
-    return SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=turn.hold_s)
+    return EagerTurnStop(hold_s=hold.create(settings, names).after, is_eager=settings.turn.eager)

@@ -44,17 +44,20 @@ class ContextWindow(FrameProcessor):
         super().__init__()
         self._budget_tokens = budget_tokens
         self._count_tokens = count_tokens
+        self._context: LLMContext | None = None
         self._pinned: list[Any] = []
 
-    def pin(self, context: LLMContext) -> None:
-        """Keep the messages that a context has now for ever."""
-        self._pinned = list(context.messages)
+    def watch(self, context: LLMContext) -> None:
+        """Name the conversation; the messages that it has now are kept for ever."""
+        self._context, self._pinned = context, list(context.messages)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Shorten the context of each context frame; pass everything on."""
         await super().process_frame(frame, direction)
         if isinstance(frame, LLMContextFrame):
             await self.shorten(frame.context)
+            if frame.speculation:
+                self._forget_all_but(frame.context.messages)
         await self.push_frame(frame, direction)
 
     async def shorten(self, context: LLMContext) -> None:
@@ -73,6 +76,15 @@ class ContextWindow(FrameProcessor):
             if not halve_last_message(turns):
                 return
             self._set(context, pinned, turns)
+
+    def _forget_all_but(self, kept: Sequence[Any]) -> None:
+        """Drop from the conversation what was dropped from the copy that is answered ahead."""
+        if self._context is None:
+            return
+        messages = self._context.messages
+        left = [m for m in messages if any(m is k for k in kept)]
+        if len(left) < len(messages):
+            self._context.set_messages(left)
 
     async def _fits(self, context: LLMContext, pinned: list[Any], turns: list[list[Any]]) -> bool:
         self._set(context, pinned, turns)
@@ -116,5 +128,5 @@ def create(llm: FrameProcessor, context: LLMContext, budget_tokens: int) -> Cont
         window = ContextWindow(budget_tokens=llm.prompt_budget, count_tokens=llm.count_tokens)
     else:
         window = ContextWindow(budget_tokens=budget_tokens, count_tokens=count_characters)
-    window.pin(context)
+    window.watch(context)
     return window

@@ -35,6 +35,7 @@ from edgebot.engines.thread import EngineThread
 from edgebot.errors import ConfigError
 from edgebot.models.installed import InstalledModel
 from edgebot.stages import tool_calls
+from edgebot.stages.speak_ahead import Listener
 from edgebot.stages.spoken_text import after_sentences
 
 
@@ -121,6 +122,7 @@ class LlamaCppLLMService(LLMService):
         self._engine = engine
         self._thread = thread
         self._cache = cache
+        self._listener: Listener | None = None
 
     def can_generate_metrics(self) -> bool:
         """Return True: time to first token, processing time and tokens are measured."""
@@ -186,7 +188,7 @@ class LlamaCppLLMService(LLMService):
         await self.push_frame(LLMFullResponseStartFrame())
         await self.start_processing_metrics()
         try:
-            await self._answer(frame.context)
+            await self._answer(frame.context, self._listener if frame.speculation else None)
         except Exception as error:
             await self.push_error(f"the language model failed: {error}", error)
         finally:
@@ -211,12 +213,18 @@ class LlamaCppLLMService(LLMService):
         async with contextlib.aclosing(pieces):
             return "".join([piece async for piece in pieces]) or None
 
-    async def _answer(self, context: LLMContext) -> None:
+    def tell(self, listener: Listener) -> None:
+        """Name who is told of answers to turns that may not have ended; they are held back."""
+        self._listener = listener
+
+    async def _answer(self, context: LLMContext, listener: Listener | None) -> None:
         await self.start_ttfb_metrics()
         invocation = await self._invocation(context)
         tokens = self._render(invocation)
         parser = tool_calls.ToolCallParser()
         answer, count = "", 0
+        if listener is not None:
+            await listener.begin()
         pieces = self._thread.stream(
             lambda: self._engine.generate(
                 tokens, self._sampling(), grammar=self._forced_call(invocation)
@@ -230,13 +238,15 @@ class LlamaCppLLMService(LLMService):
                     await self.stop_ttfb_metrics()
                     spoken = parser.feed(piece)
                     whole = self._limit(answer + spoken)
-                    await self._say(whole[len(answer) :])
+                    await self._say(whole[len(answer) :], listener)
                     finished = len(whole) < len(answer + spoken) or self._is_full(whole)
                     answer = whole
                     if finished:
                         break
                 else:
-                    await self._say(self._limit(answer + parser.finish())[len(answer) :])
+                    await self._say(self._limit(answer + parser.finish())[len(answer) :], listener)
+            if listener is not None:
+                await listener.end()
         finally:
             usage = LLMTokenUsage(
                 prompt_tokens=len(tokens),
@@ -257,9 +267,11 @@ class LlamaCppLLMService(LLMService):
                 ]
             )
 
-    async def _say(self, text: str) -> None:
+    async def _say(self, text: str, listener: Listener | None) -> None:
         if text:
             await self._push_llm_text(text)
+        if text and listener is not None:
+            await listener.write(text)
 
     def _limit(self, answer: str) -> str:
         count = int(self._settings.max_sentences or 0)

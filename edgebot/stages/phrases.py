@@ -22,6 +22,9 @@ class Phrases:
         articles: Words that stand for one.
         half: "Half" of a unit.
         joined: "And", between units.
+        questions: What a question begins with, if it is no wish in disguise ("can I have").
+        unfinished: What nobody ends with.
+        dangling: What nobody ends with but in a question ("how many legs does it have").
         said: What is answered, by occasion.
     """
 
@@ -37,6 +40,9 @@ class Phrases:
     half: frozenset[str]
     quarter: frozenset[str]
     joined: frozenset[str]
+    questions: frozenset[str]
+    unfinished: frozenset[str]
+    dangling: frozenset[str]
     said: Mapping[str, str]
 
 
@@ -47,6 +53,10 @@ def _patterns(*texts: str) -> tuple[re.Pattern[str], ...]:
 def _joined(*phrases: str) -> frozenset[str]:
     """Return phrases without spaces: a recognizer writes "nevermind" or "never mind"."""
     return frozenset(phrase.replace(" ", "") for phrase in phrases)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 ENGLISH = Phrases(
@@ -113,6 +123,19 @@ ENGLISH = Phrases(
     half=frozenset({"half"}),
     quarter=frozenset({"quarter", "quarters"}),
     joined=frozenset({"and", "of"}),
+    questions=_words(
+        "what whats who whos whose whom when whens where wheres why which how hows is are was were "
+        "do does did has have"
+    ),
+    unfinished=_words(
+        "a an the and or but nor so if then than because that this these those with without of to "
+        "for from in on at by into onto about as my your his her its our their some any every each "
+        "no very more most i we they he she is are am was were"
+    ),
+    dangling=_words(
+        "be been do does did have has had can could may might will would shall should must like me "
+        "let lets give get make want need bring tell show play put turn um uh er hmm well"
+    ),
     said={
         "and": "and",
         "set": "The timer is set for {length}.",

@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from edgebot.config import Settings
 from edgebot.errors import ConfigError
 
 
@@ -46,6 +47,20 @@ async def read_opening(llm: FrameProcessor, context: LLMContext) -> None:
         await llm.warm(context)
 
 
+def create(settings: Settings, llm: FrameProcessor, context: LLMContext) -> ReadAhead | None:
+    """Return the stage; None where the language model cannot read ahead, or even answers ahead.
+
+    Args:
+        settings: Its section `turn`.
+        llm: The language model.
+        context: The conversation.
+    """
+    answers_ahead = settings.turn.eager and settings.turn.end == "pause"
+    if answers_ahead or not isinstance(llm, ReadsAhead):
+        return None
+    return ReadAhead(llm=llm, context=context)
+
+
 class ReadAhead(FrameProcessor):
     """Hands each transcript to the language model at once, and passes it on.
 
@@ -53,15 +68,15 @@ class ReadAhead(FrameProcessor):
     said, what was read is its beginning. Nothing is generated, and the context is not touched.
     """
 
-    def __init__(self, *, llm: FrameProcessor, context: LLMContext) -> None:
+    def __init__(self, *, llm: ReadsAhead, context: LLMContext) -> None:
         """Name the reader.
 
         Args:
-            llm: Reads ahead if it can (`ReadsAhead`); otherwise this stage does nothing.
+            llm: Reads ahead.
             context: The conversation so far.
         """
         super().__init__()
-        self._llm = llm if isinstance(llm, ReadsAhead) else None
+        self._llm = llm
         self._context = context
         self._heard: list[str] = []
         self._reading: asyncio.Task[None] | None = None
@@ -75,10 +90,10 @@ class ReadAhead(FrameProcessor):
                 self._heard.clear()
             case InterimTranscriptionFrame():
                 pass
-            case TranscriptionFrame() if self._llm and frame.text.strip():
+            case TranscriptionFrame() if frame.text.strip():
                 self._heard.append(frame.text)
                 await self._stop()
-                self._reading = self.create_task(self._read(self._llm, " ".join(self._heard)))
+                self._reading = self.create_task(self._read(" ".join(self._heard)))
 
     async def cleanup(self) -> None:
         """Stop reading."""
@@ -90,11 +105,11 @@ class ReadAhead(FrameProcessor):
         if reading is not None and not reading.done():
             await self.cancel_task(reading)
 
-    async def _read(self, llm: ReadsAhead, question: str) -> None:
+    async def _read(self, question: str) -> None:
         context = LLMContext(
             messages=[*self._context.messages, {"role": "user", "content": question}],
             tools=self._context.tools,
         )
         # A prompt that is too long is shortened when the turn has ended.
         with contextlib.suppress(ConfigError, ValueError):
-            await llm.warm(context)
+            await self._llm.warm(context)

@@ -120,8 +120,11 @@ class SpokenTextAggregator(BaseTextAggregator):
         self._text = ""
 
 
+def new_aggregator(settings: Settings) -> SpokenTextAggregator:
+    """Return what cuts an answer into the pieces of the settings."""
+    return SpokenTextAggregator(clauses=settings.tts.speak_by == "clause")
+
+
 def create(settings: Settings) -> LLMTextProcessor:
     """Return the stage that hands the voice one piece at a time."""
-    return LLMTextProcessor(
-        text_aggregator=SpokenTextAggregator(clauses=settings.tts.speak_by == "clause")
-    )
+    return LLMTextProcessor(text_aggregator=new_aggregator(settings))

@@ -3,36 +3,85 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import threading
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
-from moonshine_voice import Transcriber, string_to_model_arch
+import numpy as np
+from moonshine_voice import Transcriber, Transcript, string_to_model_arch
 from moonshine_voice.errors import MoonshineError
-from pipecat.frames.frames import Frame, VADUserStoppedSpeakingFrame
+from pipecat.frames.frames import (
+    Frame,
+    InputAudioRawFrame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
 from pipecat.processors.frame_processor import FrameDirection
-from pipecat.services.moonshine.stt import MoonshineSTTService, MoonshineSTTSettings
+from pipecat.services.moonshine.stt import (
+    MoonshineSTTService,
+    MoonshineSTTSettings,
+    moonshine_language_to_frame_language,
+)
+from pipecat.turns.eager_end_of_turn_mixin import EagerEndOfTurnSTTServiceMixin
+from pipecat.utils.time import time_now_iso8601
 
 from edgebot.config import Settings
 from edgebot.errors import BrokenModelError
 from edgebot.frames import SleepFrame
 from edgebot.models.installed import InstalledModel
+from edgebot.stages.pauses import PauseDetector
+
+RATE_HZ = 16_000
 
 
-class LocalMoonshineSTTService(MoonshineSTTService):
-    """Pipecat's own service with the model from a local folder: it never asks a hub."""
+class OneAtATime:
+    """A transcriber that more than one thread may ask; they wait for each other."""
 
-    def __init__(self, *, transcriber: Transcriber, settings: MoonshineSTTSettings) -> None:
+    def __init__(self, transcriber: Transcriber) -> None:
+        self._transcriber = transcriber
+        self._lock = threading.Lock()
+
+    def transcribe_without_streaming(
+        self, audio: Sequence[float], sample_rate: int = RATE_HZ
+    ) -> Transcript:
+        """Transcribe an utterance; see `Transcriber`."""
+        with self._lock:
+            return self._transcriber.transcribe_without_streaming(audio, sample_rate)
+
+
+class LocalMoonshineSTTService(EagerEndOfTurnSTTServiceMixin, MoonshineSTTService):
+    """Pipecat's own service with the model from a local folder: it never asks a hub.
+
+    Moonshine reads whole utterances only. At each short pause the utterance so far is read on the
+    guess that it has ended: if it has, its words are there when the voice detector says so.
+    """
+
+    def __init__(
+        self, *, transcriber: OneAtATime, settings: MoonshineSTTSettings, is_eager: bool = False
+    ) -> None:
         """Wrap a loaded model.
 
         Args:
             transcriber: From `load_transcriber`.
             settings: `model` is the architecture, `language` the language.
+            is_eager: Whether to guess.
         """
         self._loaded = transcriber
         self._forgotten = 0
-        super().__init__(settings=settings, ttfs_p99_latency=1.0)
+        self._pauses = PauseDetector(RATE_HZ)
+        self._guess: asyncio.Task[str] | None = None
+        super().__init__(settings=settings, ttfs_p99_latency=1.0, enable_eager_end_of_turn=is_eager)
+        self._language = moonshine_language_to_frame_language(str(settings.language))
 
-    def _load(self) -> Transcriber:
+    async def cleanup(self) -> None:
+        """Stop reading."""
+        guess, self._guess = self._guess, None
+        if guess is not None:
+            await self.cancel_task(guess)
+        await super().cleanup()
+
+    def _load(self) -> OneAtATime:
         return self._loaded
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -45,11 +94,42 @@ class LocalMoonshineSTTService(MoonshineSTTService):
             await self.push_frame(frame, direction)
             return
         if isinstance(frame, SleepFrame):
-            self._forget()
+            await self._forget()
+        elif isinstance(frame, VADUserStartedSpeakingFrame):
+            self._pauses.begin()
         await super().process_frame(frame, direction)
 
-    def _forget(self) -> None:
+    async def process_audio_frame(
+        self, frame: InputAudioRawFrame, direction: FrameDirection
+    ) -> None:
+        """Keep the sound, and read what was said so far when it pauses."""
+        await super().process_audio_frame(frame, direction)
+        was_pause, is_pause = self._pauses.is_pause, self._pauses.hear(frame.audio)
+        if not self._user_speaking or not self.eager_end_of_turn_enabled:
+            return
+        if is_pause and self._guess is None:
+            pcm = bytes(self._audio_buffer) + self._trailing_silence()
+            self._guess = self.create_task(self._read_ahead(pcm))
+        elif was_pause and not is_pause:
+            await self._go_on()
+
+    async def _go_on(self) -> None:
+        """Drop the guess: there is more."""
+        self._guess = None
+        await self._cancel_eager_end_of_turn()
+
+    async def _read_ahead(self, pcm: bytes) -> str:
+        me = asyncio.current_task()
+        audio = (np.frombuffer(pcm, dtype="<i2") / 32768).astype(np.float32).tolist()
+        transcript = await asyncio.to_thread(self._loaded.transcribe_without_streaming, audio)
+        text = " ".join(line.text for line in transcript.lines).strip()
+        if text and self._guess is me:
+            await self._push_eager_end_of_turn(text, user_id=self._user_id, language=self._language)
+        return text
+
+    async def _forget(self) -> None:
         """Hear no more of what was said until now."""
+        await self._go_on()
         self._user_speaking = False
         self._audio_buffer.clear()
         while not self._segment_queue.empty():
@@ -57,18 +137,26 @@ class LocalMoonshineSTTService(MoonshineSTTService):
         self._forgotten += 1
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame, None]:
-        """Transcribe an utterance.
+        """Transcribe an utterance, or hand on what was guessed of it.
 
         Args:
             audio: 16-bit mono PCM at 16 kHz.
         """
-        forgotten = self._forgotten
+        forgotten, guess = self._forgotten, self._guess
+        if guess is not None:
+            text = await guess
+            if self._guess is guess:
+                self._guess = None
+            self._clear_eager_end_of_turn()
+            if text and forgotten == self._forgotten:
+                yield TranscriptionFrame(text, self._user_id, time_now_iso8601(), self._language)
+            return
         async for frame in super().run_stt(audio):
             if forgotten == self._forgotten:
                 yield frame
 
 
-def load_transcriber(path: Path, architecture: str) -> Transcriber:
+def load_transcriber(path: Path, architecture: str) -> OneAtATime:
     """Load a model and make it warm, so that the first question is not the slowest.
 
     Args:
@@ -80,10 +168,10 @@ def load_transcriber(path: Path, architecture: str) -> Transcriber:
     """
     try:
         transcriber = Transcriber(str(path), string_to_model_arch(architecture))
-        transcriber.transcribe_without_streaming([0.0] * 8000, 16_000)
+        transcriber.transcribe_without_streaming([0.0] * 8000, RATE_HZ)
     except (MoonshineError, ValueError, OSError) as error:
         raise BrokenModelError(f"Moonshine cannot load {path}: {error}") from None
-    return transcriber
+    return OneAtATime(transcriber)
 
 
 async def load(settings: Settings, model: InstalledModel) -> Callable[[], LocalMoonshineSTTService]:
@@ -93,4 +181,5 @@ async def load(settings: Settings, model: InstalledModel) -> Callable[[], LocalM
     return lambda: LocalMoonshineSTTService(
         transcriber=transcriber,
         settings=MoonshineSTTSettings(model=architecture, language=settings.language),
+        is_eager=settings.turn.eager,
     )

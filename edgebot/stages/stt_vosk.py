@@ -23,6 +23,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.settings import STTSettings
 from pipecat.services.stt_service import STTService
 from pipecat.transcriptions.language import Language
+from pipecat.turns.eager_end_of_turn_mixin import EagerEndOfTurnSTTServiceMixin
 from pipecat.utils.time import time_now_iso8601
 
 from edgebot.config import Settings
@@ -30,6 +31,7 @@ from edgebot.engines.thread import EngineThread
 from edgebot.engines.vosk import RATE_HZ, Utterance, VoskEngine
 from edgebot.frames import SleepFrame
 from edgebot.models.installed import InstalledModel
+from edgebot.stages.pauses import PauseDetector
 
 # The voice detector needs 0.2 s to be sure; the rest keeps a soft first syllable.
 PRE_ROLL_S = 0.6
@@ -52,12 +54,13 @@ class VoskSTTSettings(STTSettings):
     """Settings for `VoskSTTService`; none can change while it runs."""
 
 
-class VoskSTTService(STTService):
+class VoskSTTService(EagerEndOfTurnSTTServiceMixin, STTService):
     """Transcribes with a local Vosk model, between the voice detector's start and stop.
 
     Sound goes to the recognizer while somebody speaks, beginning a little before the voice detector
     noticed. Interim frames carry what is heard so far; the final frame is marked finalized, and its
-    `result` holds the words with their times (seconds) and confidences (0 to 1).
+    `result` holds the words with their times (seconds) and confidences (0 to 1). At each short
+    pause the words so far are handed on eagerly, on the guess that these were all.
     """
 
     Settings = VoskSTTSettings
@@ -71,6 +74,7 @@ class VoskSTTService(STTService):
         settings: VoskSTTSettings | None = None,
         renew_after_s: float = RENEW_AFTER_S,
         ttfs_p99_latency: float = 0.3,
+        is_eager: bool = False,
     ) -> None:
         """Wrap a loaded engine.
 
@@ -80,11 +84,18 @@ class VoskSTTService(STTService):
             settings: The model's name and the language.
             renew_after_s: Seconds of sound after which the recognizer is renewed when idle.
             ttfs_p99_latency: The longest wait for a final transcript, in seconds.
+            is_eager: Whether to guess at pauses.
         """
         default = self.Settings(model=None, language=None)
         if settings is not None:
             default.apply_update(settings)
-        super().__init__(sample_rate=RATE_HZ, settings=default, ttfs_p99_latency=ttfs_p99_latency)
+        super().__init__(
+            sample_rate=RATE_HZ,
+            settings=default,
+            ttfs_p99_latency=ttfs_p99_latency,
+            enable_eager_end_of_turn=is_eager,
+        )
+        self._pauses = PauseDetector(RATE_HZ)
         self._engine = engine
         self._thread = thread
         self._renew_after_s = renew_after_s
@@ -130,6 +141,7 @@ class VoskSTTService(STTService):
         """Open and close utterances with the voice detector."""
         await super().process_frame(frame, direction)
         if isinstance(frame, VADUserStartedSpeakingFrame):
+            self._pauses.begin()
             while self._pre_roll:
                 self._queue.put_nowait(self._pre_roll.popleft())
         elif isinstance(frame, VADUserStoppedSpeakingFrame):
@@ -140,6 +152,7 @@ class VoskSTTService(STTService):
     def _forget(self) -> None:
         """Hear no more of what was said until now."""
         self._pre_roll.clear()
+        self._clear_eager_end_of_turn()
         while not self._queue.empty():
             self._queue.get_nowait()
             self._queue.task_done()
@@ -152,8 +165,11 @@ class VoskSTTService(STTService):
         Args:
             audio: 16-bit mono PCM at 16 kHz.
         """
+        is_pause = self._pauses.hear(audio)
         if self._user_speaking:
             self._queue.put_nowait(audio)
+            if not is_pause:
+                await self._cancel_eager_end_of_turn()
         else:
             self._pre_roll.append(audio)
             while sum(map(len, self._pre_roll)) > PRE_ROLL_S * RATE_HZ * 2:
@@ -177,14 +193,23 @@ class VoskSTTService(STTService):
                 elif ended:
                     heard = ""
                     await self._finish()
-                elif so_far and so_far != heard:
-                    heard = so_far
-                    await self._push_interim(so_far)
+                else:
+                    if so_far and so_far != heard:
+                        heard = so_far
+                        await self._push_interim(so_far)
+                    await self._guess(so_far)
             except Exception as error:
                 await self._give_up(error)
             finally:
                 for _ in range(taken):
                     self._queue.task_done()
+
+    async def _guess(self, text: str) -> None:
+        is_new = text and not self.eager_end_of_turn_pending
+        if is_new and self._pauses.is_pause and self._queue.empty():
+            await self._push_eager_end_of_turn(
+                text, user_id=self._user_id, language=self._language()
+            )
 
     async def _give_up(self, error: Exception) -> None:
         await self.push_error(
@@ -201,6 +226,7 @@ class VoskSTTService(STTService):
 
     async def _finish(self) -> None:
         forgotten = self._forgotten
+        self._clear_eager_end_of_turn()
         utterance = await self._thread.run(self._engine.finish)
         if utterance.text and forgotten == self._forgotten:
             frame = TranscriptionFrame(
@@ -234,4 +260,5 @@ async def load(settings: Settings, model: InstalledModel) -> Callable[[], VoskST
         engine=engine,
         thread=thread,
         settings=VoskSTTSettings(model=model.model.id, language=settings.language),
+        is_eager=settings.turn.eager,
     )

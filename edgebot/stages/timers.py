@@ -74,6 +74,13 @@ class Timers:
                     return self._set(length_s)
         return None
 
+    def understands(self, text: str) -> bool:
+        """Tell whether a sentence may wish something of the timers; nothing is done."""
+        sentence = " ".join(plain(text))
+        phrases = self._phrases
+        patterns = (*phrases.cancel_timer, *phrases.time_left, *phrases.set_timer)
+        return any(pattern.search(sentence) for pattern in patterns)
+
     def _parse(self, words: list[str]) -> float | None:
         return parse_duration(words, self._phrases, self._language)
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from loguru import logger
-from pipecat.frames.frames import Frame, TTSAudioRawFrame
+from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
+    Frame,
+    InterruptionFrame,
+    TTSAudioRawFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TTSService
+from pipecat.utils.text.base_text_aggregator import TextType
 from pipecat.utils.text.transforms import strip_markdown
 from pipecat.utils.text.transforms.text_transform import TextTransform
 
@@ -29,6 +38,21 @@ class Synthesizer(Protocol):
 
     def synthesize(self, text: str) -> Iterator[bytes]: ...
     def stop(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class SpokenAhead:
+    """A text that is being spoken into memory.
+
+    Attributes:
+        text: As the engine is given it.
+        pieces: Its sound so far; None ends it.
+        task: Speaks it.
+    """
+
+    text: str
+    pieces: asyncio.Queue[bytes | None]
+    task: asyncio.Task[None]
 
 
 class PiperTTSService(TTSService):
@@ -62,10 +86,66 @@ class PiperTTSService(TTSService):
         )
         self._engine = engine
         self._thread = thread
+        self._ahead: SpokenAhead | None = None
 
     def can_generate_metrics(self) -> bool:
         """Return True: time to the first sound is measured."""
         return True
+
+    async def cleanup(self) -> None:
+        """Forget what was spoken ahead."""
+        await self.forget_ahead()
+        await super().cleanup()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Speak; forget what was spoken ahead when its turn goes on or is interrupted."""
+        if isinstance(frame, EagerEndOfTurnCancelFrame | InterruptionFrame):
+            await self.forget_ahead()
+        await super().process_frame(frame, direction)
+
+    async def speak_ahead(self, text: str) -> None:
+        """Begin to speak a text into memory; when it is to be said, its sound is there.
+
+        Args:
+            text: As it will be handed to this stage.
+        """
+        await self.forget_ahead()
+        prepared = await self._transform_text(text, TextType.SENTENCE)
+        if prepared:
+            pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+            task = self.create_task(self._fill(prepared, pieces))
+            self._ahead = SpokenAhead(prepared, pieces, task)
+
+    async def forget_ahead(self) -> None:
+        """Stop speaking ahead, and drop what was spoken."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            await self.cancel_task(ahead.task)
+
+    async def _fill(self, text: str, pieces: asyncio.Queue[bytes | None]) -> None:
+        async with contextlib.aclosing(self._synthesize(text)) as sound:
+            async for audio in sound:
+                pieces.put_nowait(audio)
+        pieces.put_nowait(None)
+
+    def _synthesize(self, text: str) -> AsyncGenerator[bytes, None]:
+        return self._thread.stream(lambda: self._engine.synthesize(text), stop=self._engine.stop)
+
+    async def _take(self, text: str) -> AsyncGenerator[bytes, None]:
+        """Yield the sound of a text: from memory, as far as it is there."""
+        ahead = self._ahead
+        if ahead is None or ahead.text != text:
+            await self.forget_ahead()
+            async with contextlib.aclosing(self._synthesize(text)) as sound:
+                async for audio in sound:
+                    yield audio
+            return
+        try:
+            while (piece := await ahead.pieces.get()) is not None:
+                yield piece
+        finally:
+            if self._ahead is ahead:
+                await self.forget_ahead()
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
         """Yield the sound of a text, a frame for each piece as soon as it is decoded.
@@ -75,9 +155,8 @@ class PiperTTSService(TTSService):
             context_id: The turn that it belongs to.
         """
         await self.start_tts_usage_metrics(text)
-        pieces = self._thread.stream(lambda: self._engine.synthesize(text), stop=self._engine.stop)
         silent = True
-        async with contextlib.aclosing(pieces):
+        async with contextlib.aclosing(self._take(text)) as pieces:
             async for audio in pieces:
                 await self.stop_ttfb_metrics()
                 silent = False

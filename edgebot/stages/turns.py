@@ -84,6 +84,7 @@ class TalkButtonTurnStop(BaseUserTurnStopStrategy):
         other.add_event_handler("on_push_frame", self._other_pushes)
         other.add_event_handler("on_broadcast_frame", self._other_broadcasts)
         other.add_event_handler("on_user_turn_inference_triggered", self._other_asks)
+        other.add_event_handler("on_user_turn_speculation_cancelled", self._other_withdraws)
         other.add_event_handler("on_user_turn_stopped", self._other_stops)
 
     @property
@@ -202,6 +203,9 @@ class TalkButtonTurnStop(BaseUserTurnStopStrategy):
     ) -> None:
         if not self._is_mine:
             await self.trigger_user_turn_inference_triggered(speculation=speculation)
+
+    async def _other_withdraws(self, other: BaseUserTurnStopStrategy) -> None:
+        await self.trigger_user_turn_speculation_cancelled()
 
     async def _other_stops(
         self, other: BaseUserTurnStopStrategy, params: UserTurnStoppedParams

@@ -45,6 +45,7 @@ class Line:
         observers: Sequence[BaseObserver] = (),
         **params: Any,
     ) -> None:
+        self.stage: Any = stage
         self.down: list[Frame] = []
         self.up: list[Frame] = []
         before = Ear(FrameDirection.UPSTREAM, lambda frame: self._keep(self.up, frame))

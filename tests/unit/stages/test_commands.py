@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from fake_time import run_in_fake_time
 from line import Line, kinds, of
-from pipecat.frames.frames import InterruptionFrame, LLMContextFrame, TTSSpeakFrame
+from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
+    InterruptionFrame,
+    LLMContextFrame,
+    TTSSpeakFrame,
+)
 from pipecat.processors.aggregators.llm_context import LLMContext
 
 from edgebot.config import load_settings
@@ -149,3 +154,27 @@ def test_sleeping_by_itself_does_not_silence_it() -> None:
 def test_a_language_without_commands_has_none() -> None:
     assert create(load_settings(flags=["language=ko"], environment={})) is None
     assert create(load_settings(flags=["language=en"], environment={})) is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["Stop.", "Go to sleep.", "Hey Jarvis.", "Set a timer for five minutes."]
+)
+async def test_a_command_is_not_obeyed_before_the_turn_has_ended(text: str) -> None:
+    frame = said(text, HELLO)
+    ahead = LLMContextFrame(frame.context, speculation=True)
+    async with Line(stage()) as line:
+        await line.send(ahead)
+        await line.until_up(EagerEndOfTurnCancelFrame)
+        await line.until_down(EagerEndOfTurnCancelFrame)
+        assert kinds(line.down) == [EagerEndOfTurnCancelFrame]
+        assert len(frame.context.messages) == 2
+        await line.send(frame)
+        await line.until(lambda: len(frame.context.messages) == 1)
+
+
+async def test_a_question_is_answered_ahead() -> None:
+    frame = LLMContextFrame(said("When does the bus stop?").context, speculation=True)
+    async with Line(stage()) as line:
+        await line.send(frame)
+        await line.until_down(LLMContextFrame)
+    assert kinds(line.down) == [LLMContextFrame]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from pipecat.turns.user_stop import (
-    SpeechTimeoutUserTurnStopStrategy,
-    TurnAnalyzerUserTurnStopStrategy,
-)
+from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 
 from edgebot.config import Settings, load_settings
 from edgebot.stages.context import create, end_of_turn, new_context
+from edgebot.stages.end_of_turn import EagerTurnStop
 from edgebot.stages.turns import MutedWhileSpeaking
 
 
@@ -59,11 +57,11 @@ def test_speaking_into_an_answer_may_be_ignored(interrupt: str, muted: list[type
 
 
 def test_silence_ends_a_turn_after_the_hold() -> None:
-    strategy = end_of_turn(settings_of("turn.end=pause", "turn.hold_s=0.7").turn)
-    assert isinstance(strategy, SpeechTimeoutUserTurnStopStrategy)
-    assert strategy._user_speech_timeout == 0.7
+    strategy = end_of_turn(settings_of("turn.end=pause", "turn.hold_s=0.7"))
+    assert isinstance(strategy, EagerTurnStop)
+    assert strategy._hold_s("Turn on the light.") == 0.7
 
 
 def test_a_small_model_may_judge_the_silence() -> None:
-    strategy = end_of_turn(settings_of("turn.end=smart").turn)
+    strategy = end_of_turn(settings_of("turn.end=smart"))
     assert isinstance(strategy, TurnAnalyzerUserTurnStopStrategy)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from line import Line
 from pipecat.frames.frames import LLMContextFrame, TextFrame
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameProcessor
@@ -52,7 +53,7 @@ class Counter:
 def window(budget: int, context: LLMContext, pinned: int = 0) -> ContextWindow:
     """Return a window that has pinned the first messages of a context."""
     made = ContextWindow(budget_tokens=budget, count_tokens=Counter())
-    made.pin(LLMContext(context.messages[:pinned]))
+    made.watch(LLMContext(context.messages[:pinned]))
     return made
 
 
@@ -216,3 +217,27 @@ async def test_the_language_model_counts_if_it_can(model: type[FrameProcessor], 
     context = LLMContext([*examples.messages, *TALK])
     await made.shorten(context)
     assert context.messages == [*examples.messages, *TALK[-left:]]
+
+
+async def test_what_is_dropped_to_answer_ahead_is_dropped_for_good() -> None:
+    conversation = LLMContext()
+    stage = window(49, conversation)
+    stage.watch(conversation)
+    conversation.set_messages(list(TALK[:4]))
+    copy = LLMContext([*conversation.messages, user("e" * 8)])
+    async with Line(stage) as line:
+        await line.send(LLMContextFrame(copy, speculation=True))
+        await line.until_down(LLMContextFrame)
+    assert copy.messages == TALK[2:]
+    assert conversation.messages == TALK[2:4]
+
+
+async def test_a_context_of_somebody_else_changes_nothing() -> None:
+    conversation = LLMContext()
+    stage = window(49, conversation)
+    stage.watch(conversation)
+    conversation.set_messages(list(TALK[:4]))
+    async with Line(stage) as line:
+        await line.send(LLMContextFrame(LLMContext([user("x")])))
+        await line.until_down(LLMContextFrame)
+    assert conversation.messages == TALK[:4]

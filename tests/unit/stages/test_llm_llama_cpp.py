@@ -14,6 +14,7 @@ from loguru import logger
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
     ErrorFrame,
     InterruptionFrame,
     LLMContextFrame,
@@ -23,6 +24,7 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     MetricsFrame,
     TextFrame,
+    UserStoppedSpeakingFrame,
 )
 from pipecat.metrics.metrics import (
     LLMUsageMetricsData,
@@ -518,3 +520,61 @@ def test_neighbouring_messages_of_the_user_are_joined(roles: str, joined: str) -
     original = named(messages(roles))
     assert alternate(original) == named(messages(joined))
     assert original == named(messages(roles))
+
+
+class Listener:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def begin(self) -> None:
+        self.told.append("<")
+
+    async def write(self, text: str) -> None:
+        self.told.append(text)
+
+    async def end(self) -> None:
+        self.told.append(">")
+
+
+async def test_an_answer_ahead_is_told_and_held_back_until_the_turn_has_ended(
+    thread: EngineThread,
+) -> None:
+    listener, stage = Listener(), service(FakeGenerator(["It is ", "five."]), thread)
+    stage.tell(listener)
+    async with Line(stage) as line:
+        await line.send(LLMContextFrame(LLMContext([{"role": "user", "content": "?"}]), True))
+        await line.until(lambda: listener.told == ["<", "It is ", "five.", ">"])
+        assert line.of(LLMTextFrame) == []
+        await line.send(UserStoppedSpeakingFrame())
+        await line.until_down(LLMFullResponseEndFrame)
+    assert [frame.text for frame in line.of(LLMTextFrame)] == ["It is ", "five."]
+
+
+async def test_an_answer_that_is_withdrawn_stops_the_engine_and_is_never_heard(
+    thread: EngineThread,
+) -> None:
+    engine = SlowGenerator(["It is ", "five."], ["Six."])
+    stage = service(engine, thread)
+    context = LLMContext([{"role": "user", "content": "?"}])
+    async with Line(stage) as line:
+        await line.send(LLMContextFrame(context, True))
+        await line.until(lambda: engine.yielded == ["It is "])
+        await line.send(EagerEndOfTurnCancelFrame())
+        await line.until_down(EagerEndOfTurnCancelFrame)
+        assert engine.returned.wait(PATIENCE_S)
+        await line.send(LLMContextFrame(context))
+        await line.until_down(LLMTextFrame)
+        engine.abort()
+        await line.until_down(LLMFullResponseEndFrame)
+    assert [frame.text for frame in line.of(LLMTextFrame)] == ["Six."]
+
+
+async def test_an_answer_to_a_turn_that_has_ended_is_told_nobody(thread: EngineThread) -> None:
+    listener, stage = Listener(), service(FakeGenerator(["It is five."]), thread)
+    stage.tell(listener)
+    async with Line(stage) as line:
+        await line.send(LLMContextFrame(LLMContext([{"role": "user", "content": "?"}])))
+        await line.until_down(LLMFullResponseEndFrame)
+    assert listener.told == []

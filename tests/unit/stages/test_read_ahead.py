@@ -11,8 +11,9 @@ from pipecat.frames.frames import (
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.filters.identity_filter import IdentityFilter
 
+from edgebot.config import load_settings
 from edgebot.errors import ConfigError
-from edgebot.stages.read_ahead import ReadAhead
+from edgebot.stages.read_ahead import ReadAhead, create
 
 
 class Reader(IdentityFilter):
@@ -56,6 +57,12 @@ async def test_what_cannot_be_read_ahead_is_no_fault() -> None:
         await line.until(lambda: len(llm.read) == 2)
 
 
-async def test_a_model_that_cannot_read_ahead_is_left_alone() -> None:
-    async with Line(ReadAhead(llm=IdentityFilter(), context=LLMContext())) as line:
-        await line.send(heard("What is the time?"))
+def test_a_model_that_cannot_read_ahead_is_left_alone() -> None:
+    settings = load_settings(flags=["turn.eager=false"], environment={})
+    assert create(settings, IdentityFilter(), LLMContext()) is None
+    assert create(settings, Reader(), LLMContext()) is not None
+
+
+def test_a_model_that_answers_ahead_need_not_read_ahead() -> None:
+    settings = load_settings(flags=["turn.eager=true"], environment={})
+    assert create(settings, Reader(), LLMContext()) is None

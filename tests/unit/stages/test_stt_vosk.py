@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from line import PATIENCE_S, Line, of
 from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
+    EagerTranscriptionFrame,
     ErrorFrame,
     Frame,
     InputAudioRawFrame,
@@ -302,3 +304,41 @@ async def test_what_the_recognizer_is_busy_with_is_forgotten_too(
         await line.send(*said("c"))
         await line.until_down(TranscriptionFrame)
     assert [frame.text for frame in line.of(TranscriptionFrame)] == ["c"]
+
+
+def loud(pattern: str) -> list[Frame]:
+    """Return frames of 20 ms: "#" is a voice that is heard as "#", " " is none."""
+    voice = b"#\x20" * (FRAME_BYTES // 2)
+    return [
+        InputAudioRawFrame(voice if c == "#" else b" \x00" * (FRAME_BYTES // 2), RATE_HZ, 1)
+        for c in pattern
+    ]
+
+
+async def test_at_a_pause_the_words_so_far_are_a_guess(
+    engine: FakeRecognizer, thread: EngineThread
+) -> None:
+    stage = VoskSTTService(engine=engine, thread=thread, is_eager=True)
+    async with Line(stage, audio_in_sample_rate=RATE_HZ) as line:
+        await line.send(VADUserStartedSpeakingFrame(), *loud("###   "))
+        await line.until_down(EagerTranscriptionFrame)
+        await line.send(*loud("##"))
+        await line.until_down(EagerEndOfTurnCancelFrame)
+        await line.send(*loud("     "))
+        await line.until_down(EagerTranscriptionFrame, 2)
+        await line.send(VADUserStoppedSpeakingFrame())
+        await line.until_down(TranscriptionFrame)
+    assert [frame.text for frame in line.of(EagerTranscriptionFrame)] == ["###", "###   ##"]
+    assert len(line.of(EagerEndOfTurnCancelFrame)) == 1
+
+
+async def test_without_eagerness_a_pause_is_no_guess(
+    engine: FakeRecognizer, thread: EngineThread
+) -> None:
+    stage = VoskSTTService(engine=engine, thread=thread)
+    async with Line(stage, audio_in_sample_rate=RATE_HZ) as line:
+        await line.send(
+            VADUserStartedSpeakingFrame(), *loud("###      "), VADUserStoppedSpeakingFrame()
+        )
+        await line.until_down(TranscriptionFrame)
+    assert line.of(EagerTranscriptionFrame) == []

@@ -9,7 +9,9 @@ import pytest
 from line import PATIENCE_S, Line, kinds, of
 from pipecat.frames.frames import (
     AggregatedTextFrame,
+    EagerEndOfTurnCancelFrame,
     ErrorFrame,
+    Frame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
@@ -228,3 +230,70 @@ async def test_time_and_use_are_measured(thread: EngineThread) -> None:
     assert [item.value for item in usage] == [len("One.")]
     first = [item for item in data if isinstance(item, TTFBMetricsData) and item.model == "fake"]
     assert len(first) == 1
+
+
+async def test_what_was_spoken_ahead_is_not_spoken_again(thread: EngineThread) -> None:
+    engine = FakeSynthesizer()
+    async with line_of(engine, thread) as line:
+        stage = line.stage
+        await stage.speak_ahead("It is **one**. Two.")
+        await line.until(lambda: engine.texts == ["It is one. Two."])
+        assert line.of(TTSAudioRawFrame) == []
+        await line.send(TTSSpeakFrame("It is **one**. Two."))
+        await line.until_down(TTSStoppedFrame)
+        await line.send(TTSSpeakFrame("Three."))
+        await line.until_down(TTSStoppedFrame, 2)
+    assert engine.texts == ["It is one. Two.", "Three."]
+    assert b"".join(frame.audio for frame in line.of(TTSAudioRawFrame)) == PIECE * 3
+
+
+async def test_what_is_still_being_spoken_ahead_is_waited_for(thread: EngineThread) -> None:
+    engine = SlowSynthesizer()
+    async with line_of(engine, thread) as line:
+        await line.stage.speak_ahead("One. Two.")
+        await line.send(TTSSpeakFrame("One. Two."))
+        await line.until_down(TTSAudioRawFrame)
+        engine.stop()
+        await line.until_down(TTSStoppedFrame)
+    assert engine.texts == ["One. Two."]
+    assert len(line.of(TTSAudioRawFrame)) == 2
+
+
+async def test_another_text_is_spoken_instead(thread: EngineThread) -> None:
+    engine = SlowSynthesizer()
+    async with line_of(engine, thread) as line:
+        await line.stage.speak_ahead("One. Two.")
+        await line.until(lambda: engine.texts == ["One. Two."])
+        await line.send(TTSSpeakFrame("Three."))
+        await line.until_down(TTSAudioRawFrame)
+        assert engine.texts == ["One. Two.", "Three."]
+        engine.stop()
+        await line.until_down(TTSStoppedFrame)
+    assert len(line.of(TTSAudioRawFrame)) == 1
+
+
+@pytest.mark.parametrize("frame", [InterruptionFrame, EagerEndOfTurnCancelFrame])
+async def test_a_turn_that_goes_on_forgets_what_was_spoken_ahead(
+    thread: EngineThread, frame: type[Frame]
+) -> None:
+    engine = SlowSynthesizer()
+    async with line_of(engine, thread) as line:
+        await line.stage.speak_ahead("One. Two.")
+        await line.until(lambda: engine.began.is_set())
+        await line.send(frame())
+        await line.until_down(frame)
+        assert engine.returned.wait(PATIENCE_S)
+        await line.send(TTSSpeakFrame("One. Two."))
+        await line.until_down(TTSAudioRawFrame)
+        engine.stop()
+        await line.until_down(TTSStoppedFrame)
+    assert engine.texts == ["One. Two."] * 2
+
+
+async def test_a_text_without_words_is_not_spoken_ahead(thread: EngineThread) -> None:
+    engine = FakeSynthesizer()
+    async with line_of(engine, thread) as line:
+        await line.stage.speak_ahead("\U0001f600")
+        await line.send(TTSSpeakFrame("One."))
+        await line.until_down(TTSStoppedFrame)
+    assert engine.texts == ["One."]

@@ -1,0 +1,172 @@
+"""Ends a turn after a silence that fits what was said, and has it answered before it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
+    EagerTranscriptionFrame,
+    Frame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    STTMetadataFrame,
+    TranscriptionFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.turns.types import ProcessFrameResult, UserTurnSpeculation
+from pipecat.turns.user_stop import BaseUserTurnStopStrategy, NormalizedMatch
+
+from edgebot.frames import TalkFrame
+
+# How long the last words are waited for where speech to text does not say what it needs.
+WAIT_S = 1.0
+
+
+class EagerTurnStop(BaseUserTurnStopStrategy):
+    """Ends a turn when silence has lasted long enough for its words, and guesses its end before.
+
+    As soon as somebody pauses and the words are known, the language model is asked on the guess
+    that this was all (Pipecat's speculative inference: the answer is held back). When the turn ends
+    with the same words, the answer that is being made counts; when somebody goes on, it is
+    withdrawn. Pipecat's own strategies either hold the same time after everything and ask then, or
+    leave both decisions to a speech to text service.
+    """
+
+    def __init__(self, *, hold_s: Callable[[str], float], is_eager: bool) -> None:
+        """Choose how it decides.
+
+        Args:
+            hold_s: Returns how many seconds of silence, beyond the voice detector's own, end a turn
+                with these words.
+            is_eager: Whether the language model is asked before the turn has ended.
+        """
+        super().__init__()
+        self._hold_s = hold_s
+        self._is_eager = is_eager
+        self._match = NormalizedMatch()
+        self._transcript_s = WAIT_S
+        self._is_turn = self._is_speaking = False
+        self._is_by_hand = False
+        self._speculation: UserTurnSpeculation | None = None
+        self._timer: asyncio.Task[None] | None = None
+        self._forget_words()
+
+    def _forget_words(self) -> None:
+        self._texts: list[str] = []
+        self._is_final = False
+        self._silent_since: float | None = None
+        self._owed_until = 0.0
+        self._is_by_hand = False
+
+    async def cleanup(self) -> None:
+        """Stop waiting."""
+        await self._stop_timer()
+        await super().cleanup()
+
+    async def handle_user_turn_started(self) -> None:
+        """Begin without words; somebody may be speaking already."""
+        self._is_turn = True
+        await self._end_turn()
+
+    async def handle_user_turn_stopped(self) -> None:
+        """Forget the turn, whoever ended it."""
+        self._is_turn = self._is_speaking = False
+        await self._end_turn()
+
+    async def _end_turn(self) -> None:
+        await self._stop_timer()
+        await self._withdraw()
+        self._forget_words()
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        """Follow the voice and the words."""
+        match frame:
+            case STTMetadataFrame():
+                self._transcript_s = frame.ttfs_p99_latency
+            case VADUserStartedSpeakingFrame():
+                self._is_speaking, self._is_final, self._silent_since = True, False, None
+                await self._stop_timer()
+                await self._withdraw()
+            case VADUserStoppedSpeakingFrame():
+                self._is_speaking, self._silent_since = False, self._now()
+                # Speech to text has had the voice detector's silence already.
+                self._owed_until = self._now() + max(0.0, self._transcript_s - frame.stop_secs)
+                await self._wait()
+            case EagerTranscriptionFrame():
+                await self._guess(frame.text)
+            case EagerEndOfTurnCancelFrame() | InterruptionFrame():
+                # Speech to text hears more, or this cannot be answered ahead.
+                self._speculation = None
+            case InterimTranscriptionFrame():
+                self._is_final = False
+            case TranscriptionFrame():
+                await self._words_came(frame)
+            case TalkFrame():
+                # The hand decides when this turn ends.
+                self._is_by_hand = True
+                await self._withdraw()
+        return ProcessFrameResult.CONTINUE
+
+    @property
+    def _text(self) -> str:
+        return " ".join(self._texts)
+
+    async def _words_came(self, frame: TranscriptionFrame) -> None:
+        self._texts.append(frame.text.strip())
+        self._is_final = self._is_final or frame.finalized
+        if self._is_speaking:
+            return
+        if self._silent_since is None:
+            self._silent_since = self._owed_until = self._now()
+        await self._guess()
+        await self._wait()
+
+    async def _guess(self, more: str = "") -> None:
+        """Ask the language model on the guess that nothing follows."""
+        text = " ".join([*self._texts, more.strip()]).strip()
+        if self._speculation is not None:
+            if self._match.matches(self._speculation.text, text):
+                return
+            await self._withdraw()
+        if self._is_eager and self._is_turn and not self._is_by_hand and text:
+            self._speculation = UserTurnSpeculation(text=text)
+            await self.trigger_user_turn_inference_triggered(speculation=self._speculation)
+
+    async def _withdraw(self) -> None:
+        speculation, self._speculation = self._speculation, None
+        if speculation is not None:
+            await self.trigger_user_turn_speculation_cancelled()
+
+    async def _wait(self) -> None:
+        """Wait for the silence that these words need, and for words that are owed."""
+        await self._stop_timer()
+        if self._silent_since is None:
+            return
+        until = self._silent_since + self._hold_s(self._text)
+        if not self._is_final:
+            until = max(until, self._owed_until)
+        self._timer = self.create_task(self._decide(until - self._now()))
+
+    async def _decide(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._timer = None
+        # Nothing was understood: what comes late ends the turn.
+        if not self._text or self._is_speaking:
+            return
+        speculation, self._speculation = self._speculation, None
+        if speculation is not None:
+            await self.trigger_user_turn_finalized(confirms_speculation=True)
+        else:
+            await self.trigger_user_turn_stopped()
+
+    async def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            await self.cancel_task(timer)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

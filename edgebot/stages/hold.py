@@ -1,0 +1,73 @@
+"""How long a silence must be before it ends a turn, by what was said before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgebot.config import Settings
+from edgebot.stages.phrases import LANGUAGES, Phrases, bare, plain, without_names
+
+# "What about" is no question yet.
+FEWEST_WORDS = 3
+# Where a recognizer writes them, somebody was not done.
+BREAKS = (",", "-", "…", "...")
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Seconds of silence, after the voice detector's own, that end a turn.
+
+    A question is over with its last word. A wish often gets a tail ("... with sugar"), and what
+    breaks off at "and" or "the" goes on.
+
+    Attributes:
+        usual_s: After anything else.
+        question_s: After a question, or a command such as "stop".
+        unfinished_s: After words that nobody ends with.
+        phrases: Of the language; None knows no words, so the usual time is always held.
+        names: What it is called by; they may stand before a question.
+    """
+
+    usual_s: float
+    question_s: float
+    unfinished_s: float
+    phrases: Phrases | None = None
+    names: Sequence[str] = ()
+
+    def after(self, text: str) -> float:
+        """Return the seconds to hold after a text."""
+        phrases = self.phrases
+        words = without_names(plain(text), self.names)
+        if phrases is None or not words:
+            return self.usual_s
+        wish = bare(words, phrases)
+        if wish in phrases.stop or wish in phrases.sleep:
+            return self.question_s
+        while words and words[0] in phrases.fillers:
+            words = words[1:]
+        is_question = len(words) >= FEWEST_WORDS and words[0] in phrases.questions
+        last = words[-1] if words else ""
+        if text.rstrip().endswith(BREAKS) or last in phrases.unfinished:
+            # "Where is it from?"
+            return self.usual_s if is_question else self.unfinished_s
+        if is_question:
+            return self.question_s
+        return self.unfinished_s if last in phrases.dangling else self.usual_s
+
+
+def create(settings: Settings, names: Sequence[str] = ()) -> Hold:
+    """Return how long to hold.
+
+    Args:
+        settings: Its section `turn`, and the language.
+        names: What the assistant is called by.
+    """
+    turn = settings.turn
+    return Hold(
+        usual_s=turn.hold_s,
+        question_s=min(turn.hold_question_s, turn.hold_s),
+        unfinished_s=max(turn.hold_unfinished_s, turn.hold_s),
+        phrases=LANGUAGES.get(settings.language),
+        names=names,
+    )

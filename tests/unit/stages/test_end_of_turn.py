@@ -1,0 +1,273 @@
+"""Turns are answered ahead, and end after a silence that fits their words, in an aggregator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from fake_time import run_in_fake_time
+from line import Line
+from pipecat.frames.frames import (
+    EagerEndOfTurnCancelFrame,
+    EagerTranscriptionFrame,
+    Frame,
+    InterruptionFrame,
+    LLMContextFrame,
+    STTMetadataFrame,
+    TranscriptionFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMContextAggregatorPair,
+    LLMUserAggregatorParams,
+)
+from pipecat.turns.user_turn_strategies import (
+    UserTurnStrategies,
+    default_user_turn_start_strategies,
+)
+
+from edgebot.frames import TalkFrame
+from edgebot.stages.end_of_turn import EagerTurnStop
+from edgebot.stages.turns import TalkButtonTurnStop, WakefulTurnStart
+
+HOLDS_S = {"what is it": 0.1, "a coffee with": 0.9}
+TRANSCRIPT_S = 1.0
+
+
+class Bench:
+    """A user aggregator, to which frames are handed one after the other."""
+
+    def __init__(self, line: Line, stage: Any, context: LLMContext) -> None:
+        self.line = line
+        self.context = context
+        self._stage = stage
+        self._began_s = asyncio.get_running_loop().time()
+
+    async def hand(self, *frames: Frame) -> None:
+        for frame in frames:
+            done = asyncio.Event()
+
+            async def dealt(*_: Any, done: asyncio.Event = done) -> None:
+                done.set()
+
+            await self._stage.queue_frame(frame, callback=dealt)
+            await done.wait()
+        # What it pushed arrives.
+        await asyncio.sleep(0.001)
+
+    @property
+    def asked(self) -> list[tuple[str, bool]]:
+        """What the language model was asked, and whether ahead of the turn's end."""
+        return [
+            (str(frame.context.messages[-1]["content"]), frame.speculation)
+            for frame in self.line.of(LLMContextFrame)
+        ]
+
+    @property
+    def heard(self) -> list[str]:
+        """What the conversation keeps."""
+        return [str(message["content"]) for message in self.context.messages]
+
+    @property
+    def withdrawn(self) -> int:
+        return len(self.line.of(EagerEndOfTurnCancelFrame))
+
+    @property
+    def has_ended(self) -> bool:
+        return bool(self.line.of(UserStoppedSpeakingFrame))
+
+
+@asynccontextmanager
+async def bench(*, is_eager: bool) -> AsyncIterator[Bench]:
+    context = LLMContext()
+    stop = EagerTurnStop(
+        hold_s=lambda text: HOLDS_S.get(text.lower().rstrip(".?"), 0.5), is_eager=is_eager
+    )
+    strategies = UserTurnStrategies(
+        start=[WakefulTurnStart(), *default_user_turn_start_strategies()],
+        stop=[TalkButtonTurnStop(stop)],
+    )
+    user, _ = LLMContextAggregatorPair(
+        context,
+        user_params=LLMUserAggregatorParams(user_turn_strategies=strategies, empty_user_turn=None),
+    )
+    async with Line(user) as line:
+        made = Bench(line, user, context)
+        await made.hand(STTMetadataFrame(service_name="fake", ttfs_p99_latency=TRANSCRIPT_S))
+        yield made
+
+
+def told(test: Callable[[Bench], Awaitable[None]], *, is_eager: bool = True) -> None:
+    """Run a test in fake time."""
+
+    async def run() -> None:
+        async with bench(is_eager=is_eager) as user:
+            await test(user)
+
+    run_in_fake_time(run())
+
+
+def final(text: str) -> TranscriptionFrame:
+    return TranscriptionFrame(text, "", "now", finalized=True)
+
+
+def eager(text: str) -> EagerTranscriptionFrame:
+    return EagerTranscriptionFrame(text, "", "now")
+
+
+def start() -> Frame:
+    return VADUserStartedSpeakingFrame(start_secs=0.2)
+
+
+def stop() -> Frame:
+    return VADUserStoppedSpeakingFrame(stop_secs=0.2)
+
+
+def test_a_guess_that_was_right_is_the_answer() -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(start(), eager("What is it"))
+        assert user.asked == [("What is it", True)]
+        assert user.heard == []
+        await user.hand(stop(), final("What is it?"))
+        assert not user.has_ended
+        await asyncio.sleep(0.11)
+        assert user.has_ended
+        # It is asked once, and remembered as it was committed.
+        assert user.asked == [("What is it", True)]
+        assert user.heard == ["What is it?"]
+        assert user.withdrawn == 0
+
+    told(test)
+
+
+def test_other_words_withdraw_the_guess_and_are_guessed_with() -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(start(), eager("What is"), stop(), final("What is it?"))
+        assert user.asked == [("What is", True), ("What is it?", True)]
+        assert user.withdrawn == 1
+        await asyncio.sleep(0.11)
+        assert user.has_ended
+        assert user.heard == ["What is it?"]
+
+    told(test)
+
+
+def test_who_goes_on_gets_no_answer_to_half_a_question() -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(start(), stop(), final("A coffee with"))
+        assert user.asked == [("A coffee with", True)]
+        await asyncio.sleep(0.8)
+        assert not user.has_ended
+        await user.hand(start())
+        assert user.withdrawn == 1
+        await user.hand(stop(), final("milk."))
+        assert user.asked[-1] == ("A coffee with milk.", True)
+        await asyncio.sleep(0.51)
+        assert user.has_ended
+        assert user.heard == ["A coffee with milk."]
+        assert len(user.asked) == 2
+
+    told(test)
+
+
+@pytest.mark.parametrize(("text", "hold_s"), [("What is it?", 0.1), ("Hm.", 0.5)])
+def test_the_silence_counts_from_the_voice_detectors_word(text: str, hold_s: float) -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(start(), stop())
+        await asyncio.sleep(0.06)
+        await user.hand(final(text))
+        await asyncio.sleep(hold_s - 0.08)
+        assert not user.has_ended
+        await asyncio.sleep(0.04)
+        assert user.has_ended
+
+    told(test)
+
+
+def test_a_late_transcript_ends_the_turn_at_once() -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(start(), stop())
+        await asyncio.sleep(1.5)
+        assert not user.has_ended
+        await user.hand(final("What is it?"))
+        await user.line.until(lambda: user.has_ended)
+        assert user.heard == ["What is it?"]
+
+    told(test)
+
+
+def test_words_that_may_change_are_waited_for() -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(start(), stop(), TranscriptionFrame("What is it?", "", "now"))
+        await asyncio.sleep(TRANSCRIPT_S - 0.25)
+        assert not user.has_ended
+        await asyncio.sleep(0.06)
+        assert user.has_ended
+
+    told(test)
+
+
+def test_without_eagerness_the_model_is_asked_when_the_turn_has_ended() -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(start(), eager("What is it"), stop(), final("What is it?"))
+        assert user.asked == []
+        await asyncio.sleep(0.11)
+        assert user.asked == [("What is it?", False)]
+        assert user.heard == ["What is it?"]
+
+    told(test, is_eager=False)
+
+
+@pytest.mark.parametrize("frame", [EagerEndOfTurnCancelFrame, InterruptionFrame])
+def test_what_cannot_be_answered_ahead_is_asked_when_the_turn_has_ended(
+    frame: Callable[[], Frame],
+) -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(start(), stop(), final("What is it?"), frame())
+        assert user.asked == [("What is it?", True)]
+        await asyncio.sleep(0.11)
+        assert user.asked == [("What is it?", True), ("What is it?", False)]
+        assert user.heard == ["What is it?"]
+
+    told(test)
+
+
+def test_nobody_is_answered_ahead_while_the_button_is_held() -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(TalkFrame(held=True), start(), eager("What is it"), stop())
+        await user.hand(final("What is it?"))
+        await asyncio.sleep(3.0)
+        assert (user.asked, user.has_ended) == ([], False)
+        await user.hand(TalkFrame(held=False), stop())
+        assert user.asked == [("What is it?", False)]
+
+    told(test)
+
+
+def test_a_button_that_is_pressed_withdraws_the_guess() -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(start(), stop(), final("What is it?"), TalkFrame(held=True), start())
+        assert user.withdrawn == 1
+        await user.hand(TalkFrame(held=False), stop())
+        await user.line.until(lambda: user.has_ended)
+        assert user.asked == [("What is it?", True), ("What is it?", False)]
+
+    told(test)
+
+
+def test_a_guess_before_the_turn_has_begun_is_none() -> None:
+    async def test(user: Bench) -> None:
+        await user.hand(eager("What is it"))
+        assert user.asked == []
+        await user.hand(start(), stop(), final("What is it?"))
+        await asyncio.sleep(0.11)
+        assert user.asked == [("What is it?", True)]
+        assert user.has_ended
+
+    told(test)
