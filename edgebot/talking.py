@@ -19,6 +19,7 @@ from edgebot.hw.port_audio import PortAudio
 from edgebot.intercom import Handset
 from edgebot.observe.health import HealthObserver
 from edgebot.observe.state import StateObserver
+from edgebot.observe.together import Together
 from edgebot.observe.turns import Turn, TurnObserver
 from edgebot.pipeline import Stages
 from edgebot.stages.device import DeviceTransport
@@ -85,14 +86,22 @@ async def talk(
             when_ready()
 
         transport = device_transport(
-            settings, stages.echo, sounds=sounds, when_open=ready, when_note=when_note
+            settings,
+            stages.echo,
+            sounds=sounds,
+            when_open=ready,
+            when_note=when_note,
+            # A caller is not to wait for longer frames.
+            is_asleep=lambda: (
+                stages.wake is not None and not stages.wake.is_awake and not states.facts.in_call
+            ),
         )
         conversation = Conversation(
             settings,
             stages,
             transport,
             rate_hz=SPEAKER_RATE_HZ,
-            observers=[turns, states, HealthObserver(when_moved, when_fault)],
+            observers=[Together(turns, states, HealthObserver(when_moved, when_fault))],
             when_trouble=when_note,
         )
         control.connect(conversation.worker.queue_frames, transport.silence)
@@ -140,6 +149,7 @@ def device_transport(
     sounds: Sounds | None = None,
     when_open: Callable[[frozenset[Fault]], None] = lambda faults: None,
     when_note: Callable[[str], None] = lambda text: None,
+    is_asleep: Callable[[], bool] = lambda: False,
 ) -> DeviceTransport:
     """Return the transport between the configured microphone and speaker.
 
@@ -150,6 +160,7 @@ def device_transport(
         sounds: The chimes; those of the settings, if they never change.
         when_open: Called once, when each device works or its fault is known, with the faults.
         when_note: Called with one sentence for each fault, and one for its end.
+        is_asleep: Tells, in any thread, whether nobody waits for what the microphone hears.
     """
     library = PortAudio()
     played = echo.played if echo else None
@@ -164,7 +175,7 @@ def device_transport(
             wanted[kind] = stream.device.name
 
     def open_microphone(when_audio: Callable[[bytes], None]) -> MicrophoneStream:
-        stream = MicrophoneStream(library, wanted["microphone"], when_audio)
+        stream = MicrophoneStream(library, wanted["microphone"], when_audio, is_patient=is_asleep)
         remember("microphone", stream)
         return stream
 

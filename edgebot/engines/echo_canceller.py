@@ -225,7 +225,7 @@ class EchoCanceller:
 
     def _show_played(self, processor: Processor) -> None:
         for frame, rate_hz in self._played.take():
-            sounds = any(frame)
+            sounds = frame != bytes(len(frame))
             if sounds and self._leaves_out:
                 self._catch_up(processor)
             self._quiet_frames = 0 if sounds else self._quiet_frames + 1

@@ -23,6 +23,8 @@ _STRICTER = 0.5
 # model may know its word before it has ended.
 _LATE_S = {"hey_jarvis": 0.25, "hey_mycroft": 0.05}
 _USUALLY_LATE_S = 0.2
+# The step between two features.
+_STEP_S = 0.01
 # One name is heard once: in the silence behind it a model may become sure of it again.
 _DEAF_S = 2.0
 
@@ -87,7 +89,9 @@ class MicroWakeWordEngine:
         """
         self._deaf_bytes = max(0, self._deaf_bytes - len(audio))
         found: MicroWakeWord | None = None
+        steps_ago = 0
         for features in self._features.process_streaming(audio):
+            steps_ago += found is not None
             for model in self._models:
                 is_sure = (model.process_streaming_prob(features) or 0.0) > self._cutoff(
                     model, strict
@@ -99,7 +103,8 @@ class MicroWakeWordEngine:
         if found is None or self._deaf_bytes:
             return None
         self._deaf_bytes = int(_DEAF_S * RATE_HZ) * 2
-        return Detection(spoken(found), _LATE_S.get(found.id, _USUALLY_LATE_S))
+        late_s = _LATE_S.get(found.id, _USUALLY_LATE_S)
+        return Detection(spoken(found), late_s + steps_ago * _STEP_S)
 
     def reset(self) -> None:
         """Forget all that was heard."""

@@ -23,6 +23,8 @@ _DEVICE_UNAVAILABLE = -9985
 _INVALID_RATE, _INVALID_CHANNELS = -9997, -9998
 # Where a device refuses the rate that it names as its own.
 _COMMON_RATES_HZ = (48_000, 44_100, 16_000)
+# PortAudio names it of every device that can be brought to it, whatever the device's own is.
+_ANYBODYS_RATE_HZ = 44_100
 # The cards' numbers change with the order in which they were plugged in.
 _CARD = re.compile(r" \(hw:\d+,\d+\)$")
 
@@ -236,7 +238,8 @@ def open_in(
         DeviceError: It cannot be opened.
     """
     recording = kind == "microphone"
-    rates = dict.fromkeys((device.rate_hz, *_COMMON_RATES_HZ))
+    named = () if device.rate_hz == _ANYBODYS_RATE_HZ else (device.rate_hz,)
+    rates = dict.fromkeys((*named, *_COMMON_RATES_HZ))
     # In stereo only where mono is what it refuses.
     ways = [(rate_hz, channels) for channels in (1, 2) for rate_hz in rates]
     failures: list[OSError] = []

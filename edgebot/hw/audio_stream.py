@@ -29,6 +29,9 @@ SPEAKER_RATE_HZ = 48_000
 SPEAKER_PERIOD_S = 0.01
 MICROPHONE_PERIOD_S = 0.02
 FRAME_BYTES = int(MICROPHONE_RATE_HZ * MICROPHONE_PERIOD_S) * 2
+# While nobody waits for it, so much sound goes its way at once: a piece costs more on its way than
+# for what is in it.
+PATIENT_S = 0.1
 
 
 class AudioStream:
@@ -96,21 +99,30 @@ class MicrophoneStream(AudioStream):
     """
 
     def __init__(
-        self, library: PortAudio, wanted: str | int, when_audio: Callable[[bytes], None]
+        self,
+        library: PortAudio,
+        wanted: str | int,
+        when_audio: Callable[[bytes], None],
+        *,
+        is_patient: Callable[[], bool] = lambda: False,
     ) -> None:
         """Open a microphone.
 
         Args:
             library: Opens it.
             wanted: A name, a part of one, an index, or "default".
-            when_audio: Called in PortAudio's thread with 20 ms of 16-bit mono PCM at 16 kHz.
+            when_audio: Called in PortAudio's thread with 20 ms of 16-bit mono PCM at 16 kHz; with
+                several times as much while nobody waits for it.
+            is_patient: Tells, in that thread, whether nobody does.
 
         Raises:
             DeviceError: It cannot be opened.
         """
         self.stale = 0
         self._when_audio = when_audio
+        self._is_patient = is_patient
         self._freshness = Freshness()
+        self._raw = bytearray()
         self._converter: soxr.ResampleStream | None = None
         self._ready = bytearray()
         super().__init__(library, "microphone", wanted, MICROPHONE_PERIOD_S)
@@ -122,13 +134,23 @@ class MicrophoneStream(AudioStream):
             self.stale += 1
             # What was heard before the gap is no part of what comes after it.
             self._converter = None
+            self._raw.clear()
             self._ready.clear()
             return None
-        self._ready += self._converted(handle, sound)
-        while len(self._ready) >= FRAME_BYTES:
-            self._when_audio(bytes(self._ready[:FRAME_BYTES]))
-            del self._ready[:FRAME_BYTES]
+        self._raw += sound
+        is_patient = self._is_patient()
+        waits_s = len(self._raw) / (2 * handle.channels * handle.rate_hz)
+        if not is_patient or waits_s >= PATIENT_S:
+            self._ready += self._converted(handle, bytes(self._raw))
+            self._raw.clear()
+            self._hand_on(in_one=is_patient)
         return None
+
+    def _hand_on(self, *, in_one: bool) -> None:
+        while whole := len(self._ready) // FRAME_BYTES * FRAME_BYTES:
+            size = whole if in_one else FRAME_BYTES
+            self._when_audio(bytes(self._ready[:size]))
+            del self._ready[:size]
 
     def _converted(self, handle: Handle, sound: bytes) -> bytes:
         samples = np.frombuffer(sound, dtype="<i2")

@@ -18,6 +18,7 @@ import pyaudio
 
 from edgebot.errors import DeviceError
 from edgebot.hw.audio_device import AudioDevice, Kind, find_in, open_in, prepare_libraries
+from edgebot.hw.foreign_thread import KeptState
 
 # PortAudio may wait for ever for a device whose sound server stands still.
 CLOSE_S = 1.0
@@ -183,6 +184,7 @@ class Handle:
         self._owner = owner
         self._callback = callback
         self._is_closing = False
+        self._state = KeptState()
         self._stream: Any = None
 
     def start(self, library: pyaudio.PyAudio, kind: Kind, period_s: float) -> None:
@@ -201,7 +203,9 @@ class Handle:
     ) -> tuple[bytes | None, int]:
         # A thread that leaves by itself is not cancelled in the middle of Python's own locks.
         if self._is_closing:
+            self._state.let_go()
             return None if sound else bytes(2 * frames * self.channels), pyaudio.paAbort
+        self._state.keep()
         return self._callback(self, sound, frames), pyaudio.paContinue
 
     @property

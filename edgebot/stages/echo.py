@@ -51,7 +51,8 @@ class Echo(FrameProcessor):
         Args:
             canceller: Does the work.
         """
-        super().__init__()
+        # Its work is too short to be worth a queue of its own.
+        super().__init__(enable_direct_mode=True)
         self._canceller = canceller
         self._is_working = False
         self._rest = b""

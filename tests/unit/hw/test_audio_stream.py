@@ -75,7 +75,7 @@ def test_a_microphone_at_the_pipelines_rate_is_handed_on_as_it_is(
 def test_a_microphone_is_converted_from_its_own_rate(
     audio: PortAudio, library: FakeLibrary, rate_hz: int
 ) -> None:
-    library.devices[1].rate_hz = float(rate_hz)
+    library.devices[1].works_at = frozenset({(rate_hz, 1)})
     heard, stream = open_microphone(audio, library)
     period = rate_hz // 50
     assert (stream.options["rate"], stream.options["frames_per_buffer"]) == (rate_hz, period)
@@ -112,6 +112,37 @@ def test_what_piled_up_while_a_device_stood_still_is_thrown_away(
     assert {piece[0] for piece in heard} == {1, 3}
     assert microphone.stale == 71 - len(heard)
     assert len(heard) >= 10
+
+
+def test_while_nobody_waits_sound_comes_in_longer_pieces_and_none_is_lost(
+    audio: PortAudio, library: FakeLibrary
+) -> None:
+    heard: list[bytes] = []
+    patient = True
+    MicrophoneStream(audio, HEADSET, heard.append, is_patient=lambda: patient)
+    stream = library.streams[-1]
+    library.devices[1].rate_hz = 48_000.0
+    sound = tone(2 * 960 * 60, 48_000)
+    pieces = [sound[start : start + 960] for start in range(0, len(sound), 960)]
+    for piece in pieces[:52]:
+        stream.call_back(piece.tobytes(), 960)
+    asleep = len(heard)
+    patient = False
+    for piece in pieces[52:]:
+        stream.call_back(piece.tobytes(), 960)
+    # 52 pieces of 20 ms are ten of 100 ms; what waited comes with the first of the shorter ones.
+    assert asleep == 10
+    # The converter gives them in whole pieces of 20 ms, a little more now, a little less then.
+    assert {len(piece) for piece in heard[1:asleep]} <= {2560, 3200, 3840}
+    assert {len(piece) for piece in heard[asleep:]} == {FRAME_BYTES}
+    expected: list[bytes] = []
+    MicrophoneStream(audio, HEADSET, expected.append)
+    for piece in pieces:
+        library.streams[-1].call_back(piece.tobytes(), 960)
+    both = np.frombuffer(b"".join(heard), "<i2"), np.frombuffer(b"".join(expected), "<i2")
+    assert len(both[0]) == len(both[1])
+    # The converter rounds by chance.
+    assert np.abs(both[0].astype(int) - both[1]).max() <= 4
 
 
 # The speaker
@@ -165,7 +196,7 @@ def test_all_that_is_played_is_told_silence_too(audio: PortAudio, library: FakeL
 
 
 def test_a_speaker_is_converted_to_its_own_rate(audio: PortAudio, library: FakeLibrary) -> None:
-    library.devices[1].rate_hz = 44_100.0
+    library.devices[1].works_at = frozenset({(44_100, 1)})
     told = bytearray()
     speaker, stream = open_speaker(
         audio, library, when_played=lambda audio, rate_hz: told.extend(audio)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 
 import pytest
-from gpiozero.pins.mock import MockFactory
+from gpiozero.pins.mock import MockFactory, MockPin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -114,21 +115,35 @@ def pins() -> Iterator[MockFactory]:
     made.close()
 
 
+def chatter(pin: MockPin, *, closes: bool) -> float:
+    """Let a contact chatter at 1 kHz for 50 ms and rest; return its longest rest in between."""
+    times_s = [time.monotonic()]
+    for _ in range(50):
+        pin.drive_low()
+        time.sleep(0.0005)
+        pin.drive_high()
+        time.sleep(0.0005)
+        times_s.append(time.monotonic())
+    (pin.drive_low if closes else pin.drive_high)()
+    times_s.append(time.monotonic())
+    return max(after - before for before, after in itertools.pairwise(times_s))
+
+
 def test_a_chattering_button_is_one_event_a_press(pins: MockFactory) -> None:
-    told = Told()
-    button = Button(17, pins, told, key="panel.talk_pin")
     pin = pins.pin(17)
-    for press in range(1, 4):
-        for phase in (pin.drive_low, pin.drive_high):
-            for _ in range(50):
-                pin.drive_low()
-                time.sleep(0.0005)
-                pin.drive_high()
-                time.sleep(0.0005)
-            phase()
-            told.wait_for(2 * press - (phase == pin.drive_low))
-    button.close()
-    assert told.all == [PRESSED, RELEASED] * 3
+    for _ in range(10):
+        told, longest_s = Told(), 0.0
+        button = Button(17, pins, told, key="panel.talk_pin")
+        for press in range(1, 4):
+            for closes in (True, False):
+                longest_s = max(longest_s, chatter(pin, closes=closes))
+                told.wait_for(2 * press - closes)
+        button.close()
+        # On a machine that stands still for so long, the contact does not chatter: it rests.
+        if longest_s < SETTLE_S:
+            assert told.all == [PRESSED, RELEASED] * 3
+            return
+    pytest.skip("this machine is too busy to let a contact chatter")
 
 
 def test_a_press_is_told_in_the_thread_of_the_edge(pins: MockFactory) -> None:

@@ -66,7 +66,7 @@ def test_the_library_is_opened_once_for_all_streams(machine: Machine) -> None:
     microphone, speaker = machine.open("microphone", HEADSET), machine.open("speaker")
     assert (machine.library.opened, machine.library.terminated) == (1, 0)
     assert (microphone.device.name, microphone.rate_hz, microphone.channels) == (HEADSET, 48_000, 1)
-    assert (speaker.device.index, speaker.rate_hz, speaker.channels) == (0, 44_100, 1)
+    assert (speaker.device.index, speaker.rate_hz, speaker.channels) == (0, 48_000, 1)
     assert streams(machine)[0].options["frames_per_buffer"] == 480
     assert [stream.options["start"] for stream in streams(machine)] == [True, True]
 
