@@ -199,7 +199,7 @@ def check_unit(*, of_user: bool, may_try: bool, run: Run = sandbox.run) -> Itera
     inside = attempt(UNIT, shown, of_user=of_user, run=run)
     if inside is None:
         text = "No program could be started in the service's sandbox: systemd-run did not do it."
-        yield Finding("fault", "attempt", text, "`systemd-run --pipe true` tells why.")
+        yield Finding("skipped", "attempt", text, "`systemd-run --pipe true` tells why.")
         return
     yield judge(inside, sockets_outside(run))
 

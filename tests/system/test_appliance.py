@@ -31,6 +31,8 @@ def test_it_is_installed_and_runs(installed: Installed) -> None:
     assert machine.says(f"ps -o user= -p {pid(machine)}") == "edgebot"
     assert machine.says("readlink -f /usr/local/bin/edgebot").endswith("/bin/edgebot")
     assert status(machine)["ready_at"] is not None
+    # What its libraries want and may not have is no line in the journal.
+    assert "onnxruntime" not in machine.says(f"journalctl -u {UNIT} -o cat --no-pager")
     times = []
     for _ in range(5):
         begun = time.monotonic()

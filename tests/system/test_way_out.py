@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import time
+
 from .conftest import INSTALL, INSTALL_S, Installed
 from .service import UNIT
 from .tree import Machine
+
+
+def test_an_upgrade_and_the_way_back(machine_with: Machine) -> None:
+    machine = machine_with
+    first = machine.says("readlink /opt/edgebot/current")
+    file = machine.tree / "root/edgebot/edgebot/__init__.py"
+    text = file.read_text()
+    file.write_text(f"{text}# another version\n")
+    begun = time.monotonic()
+    machine.run(f"{INSTALL} --models /root/models.tar", timeout=INSTALL_S)
+    print(f"\nupgraded in {time.monotonic() - begun:.0f} s")
+    second = machine.says("readlink /opt/edgebot/current")
+    assert second != first
+    begun = time.monotonic()
+    machine.run("edgebot rollback", timeout=120)
+    print(f"back in {time.monotonic() - begun:.0f} s, ten of them to see whether it stays up")
+    file.write_text(text)
+    assert machine.says("readlink /opt/edgebot/current") == first
+    assert machine.shows("ActiveState") == "active"
+    # A way back leads on again.
+    assert machine.says("readlink /opt/edgebot/previous") == second
 
 
 def test_a_next_version_that_is_broken_goes_back_by_itself(machine_with: Machine) -> None:
