@@ -45,10 +45,11 @@ class Collector(FrameProcessor):
 async def transcribe(settings: Settings, recordings: Sequence[Recording]) -> list[str]:
     """Return what is heard in each recording; "" is nothing."""
     make_stt, _ = await load_engine("stt", settings)
-    return [await _transcribe(make_stt, recording) for recording in recordings]
+    return [await hear(make_stt, recording) for recording in recordings]
 
 
-async def _transcribe(make_stt: MakeStage, recording: Recording) -> str:
+async def hear(make_stt: MakeStage, recording: Recording) -> str:
+    """Return what a loaded engine hears in a recording, as fast as it can; "" is nothing."""
     collector = Collector()
     worker = PipelineWorker(
         Pipeline([make_stt(), collector]), enable_rtvi=False, idle_timeout_secs=None

@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
+from loguru import logger
+
 from edgebot.errors import EngineError
 
 P = ParamSpec("P")
@@ -83,6 +85,7 @@ def _variables(changed: Mapping[str, str]) -> Iterator[None]:
 
 
 def _serve(pipe: Connection) -> None:
+    logger.remove()
     # Ctrl-C reaches every process of a terminal: the one that asks decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):

@@ -23,7 +23,7 @@ from edgebot.stages.recording import RATE_HZ
 # The language model goes on about this for as long as it is asked to.
 ENDLESS = "Write a very long story about a king and his three sons."
 PROBE_TOKENS = 64
-PROBES = 5
+PROBES = 3
 # Beyond its prompt and the longest answer.
 _ROOM_TOKENS = 16
 
@@ -151,7 +151,7 @@ SENTENCES = (
     "The Amazon rainforest covers much of northwestern Brazil and extends into Colombia, Peru and "
     "other South American countries, where millions of animals and plants live.",
 )
-_ROUNDS = 5
+_ROUNDS = 3
 
 
 def first_sounds(settings: Settings) -> list[dict[str, float]]:

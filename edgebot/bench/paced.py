@@ -74,7 +74,7 @@ class PacedDevice:
 class PacedMicrophone(PacedDevice):
     """Hears silence, and what is said to it."""
 
-    def __init__(self, when_audio: Callable[[bytes], None]) -> None:
+    def __init__(self, when_audio: Callable[[bytes], object]) -> None:
         """Name who is handed 20 ms of 16-bit mono PCM at 16 kHz at a time."""
         super().__init__(MICROPHONE_PERIOD_S)
         self._when_audio = when_audio

@@ -41,6 +41,12 @@ def texts() -> list[str]:
     return [str(text) for text in tomllib.loads(file.read_text(encoding="utf-8"))["questions"]]
 
 
+def choose(count: int) -> list[str]:
+    """Return so many questions; when there are no more, they are asked again."""
+    every = texts()
+    return [every[number % len(every)] for number in range(count)]
+
+
 def folder() -> Path:
     """Return where spoken questions are kept."""
     return Path(platformdirs.user_cache_dir("edgebot")) / "questions"

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from edgebot.app import load_engines
-from edgebot.bench.questions import Question
+from edgebot.app import choose_model, load_engines
+from edgebot.bench import bare, idle
+from edgebot.bench.apart import Apart
+from edgebot.bench.engines import factor, join, measure_house, texts
+from edgebot.bench.floor import floor_section
+from edgebot.bench.questions import Question, speak
+from edgebot.bench.report import Report, machine_section, rounded, turns_section
+from edgebot.bench.room import MakeRoom, PacedRoom
 from edgebot.bench.turns import Asked, Questioner, ask_all, quiet
+from edgebot.bench.usage import Share, heat
 from edgebot.config import Settings
+
+TURNS, ENGINES, IDLE = "turns", "engines", "idle"
+PARTS = (TURNS, ENGINES, IDLE)
+# Long enough that a timer which fires now and then counts for what it is.
+IDLE_S = 10.0
+# What somebody says while the language model writes.
+_LISTENING_QUESTIONS = 8
+NOTHING_TO_COMPARE = (
+    "One of these engines has no library that could be called alone, so there is no floor."
+)
 
 
 @dataclass(frozen=True)
@@ -26,10 +47,75 @@ class Watcher:
     asked: Callable[[Asked], None] = lambda asked: None
 
 
+def measure(
+    settings: Settings,
+    wanted: Sequence[str],
+    watcher: Watcher,
+    *,
+    parts: Sequence[str] = PARTS,
+    with_floor: bool = True,
+    make_room: MakeRoom = PacedRoom,
+) -> Report:
+    """Measure this machine and return the report. It runs event loops of its own.
+
+    Args:
+        settings: All of them.
+        wanted: The questions to ask.
+        watcher: Is told what happens.
+        parts: Of `PARTS`, what is measured.
+        with_floor: Whether the turns are compared with the bare engines.
+        make_room: Makes the two ends of the pipeline.
+
+    Raises:
+        EdgebotError: A model or an engine cannot be used.
+    """
+    models = {role: choose_model(role, settings)[0].model.id for role in ("stt", "llm", "tts")}
+    report = machine_section(models)
+    is_comparable = bare.is_comparable(settings)
+    if not is_comparable:
+        watcher.note(NOTHING_TO_COMPARE)
+    watcher.step("speaking the questions")
+    with Apart() as apart:
+        questions = apart.run(speak, settings, wanted)
+    if TURNS in parts:
+        asked, report[TURNS] = _turns(settings, questions, watcher, make_room)
+        if is_comparable and with_floor:
+            watcher.step("the bare engines, for the floor")
+            with Apart() as apart:
+                floors = apart.run(bare.floors, settings, questions, asked)
+            report["floor"] = floor_section([one for one in asked if one.is_answered], floors)
+    if ENGINES in parts and is_comparable:
+        report[ENGINES] = _engines(settings, questions, watcher)
+    if IDLE in parts:
+        report[IDLE] = _idle(settings, watcher)
+    finished: Report = rounded(report)
+    return finished
+
+
+def _turns(
+    settings: Settings, questions: Sequence[Question], watcher: Watcher, make_room: MakeRoom
+) -> tuple[list[Asked], Report]:
+    share = Share()
+    asked = asyncio.run(measure_turns(settings, questions, watcher, share, make_room))
+    section = turns_section(asked) | {"busy_cores": share.cores, "heat": heat()}
+    return asked, section
+
+
 async def measure_turns(
-    settings: Settings, questions: Sequence[Question], watcher: Watcher
+    settings: Settings,
+    questions: Sequence[Question],
+    watcher: Watcher,
+    share: Share | None = None,
+    make_room: MakeRoom = PacedRoom,
 ) -> list[Asked]:
     """Ask all questions in one conversation.
+
+    Args:
+        settings: All of them.
+        questions: What is asked.
+        watcher: Is told what happens.
+        share: Measures what it takes of the processor.
+        make_room: Makes the two ends of the pipeline.
 
     Raises:
         EdgebotError: A model or an engine cannot be used.
@@ -39,7 +125,9 @@ async def measure_turns(
     engines = await load_engines(settings)
     for note in engines.notes:
         watcher.note(note)
-    async with Questioner.start(settings, engines, when_trouble=watcher.note) as questioner:
+    async with Questioner.start(
+        settings, engines, make_room=make_room, when_trouble=watcher.note
+    ) as questioner:
         watcher.step(f"question 1 of {len(questions)}")
         done = 0
 
@@ -50,4 +138,69 @@ async def measure_turns(
             if done < len(questions):
                 watcher.step(f"question {done + 1} of {len(questions)}")
 
-        return await ask_all(questioner, questions, when_asked=when_asked)
+        with share or Share():
+            return await ask_all(questioner, questions, when_asked=when_asked)
+
+
+def _engines(settings: Settings, questions: Sequence[Question], watcher: Watcher) -> Report:
+    spoken = questions[:_LISTENING_QUESTIONS]
+    with Apart() as apart:
+        watcher.step("the bare engines")
+        writing = apart.run(bare.tokens_per_s, settings)
+        sounds = [join(spoken[:1]).recording.audio, join(spoken).recording.audio]
+        heard = apart.run(bare.ear_factor, settings, sounds)
+        said = apart.run(bare.voice_factor, settings, texts())
+        first_sounds = apart.run(bare.first_sounds, settings)
+        house = asyncio.run(
+            measure_house(settings, spoken, when_step=watcher.step, when_trouble=watcher.note)
+        )
+        watcher.step("the bare engines once more")
+        # A machine that grows hot or busy meanwhile does so for both.
+        writing += apart.run(bare.tokens_per_s, settings)
+    return engines_section(writing, house, heard, said, first_sounds)
+
+
+Timed = Sequence[tuple[float, float]]
+
+
+def engines_section(
+    writing: Sequence[float],
+    house: dict[str, Any],
+    heard: Timed,
+    said: Timed,
+    first_sounds: Sequence[dict[str, float]],
+) -> Report:
+    """Put the house beside the bare engines.
+
+    Args:
+        writing: Tokens a second of llama.cpp alone.
+        house: From `measure_house`.
+        heard: The recognizer's library: seconds of work and of sound, for a short and a long one.
+        said: Likewise of the voice's.
+        first_sounds: From `bare.first_sounds`.
+    """
+    alone = statistics.median(writing)
+    speeds: Report = {"bare": alone}
+    for what, values in house["tokens_per_s"].items():
+        if values:
+            median = statistics.median(values)
+            speeds[what] = {"p50": median, "ratio": median / alone}
+    section: Report = {"tokens_per_s": speeds, "first_sounds": list(first_sounds)}
+    for role, timed in (("stt", heard), ("tts", said)):
+        inside, outside = factor(*house[role]), factor(*timed)
+        section[role] = {"bare": outside, "house": inside, "ratio": inside / outside}
+    return section
+
+
+def _idle(settings: Settings, watcher: Watcher) -> Report:
+    watcher.step("a start, and doing nothing")
+    began_s = time.monotonic()
+    with Apart() as apart:
+        section = apart.run(idle.idle, settings, began_s, IDLE_S)
+    watcher.step("the wake word engine alone")
+    with Apart() as apart:
+        section["wake_alone_cores"] = apart.run(idle.wake_alone, settings, IDLE_S)
+    watcher.step("the memory of each engine")
+    with Apart() as apart:
+        section["memory_by_engine"] = apart.run(idle.by_engine, settings)
+    return section | {"heat": heat()}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+
+from pipecat.frames.frames import Frame
 
 from edgebot.app import Box, Conversation, Engines, assemble
 from edgebot.bench.questions import Question
 from edgebot.bench.room import MakeRoom, PacedRoom, Room
 from edgebot.bench.stamps import (
+    FIRST_AUDIO,
     FIRST_SOUND,
     WITHDRAWN,
     Stamps,
@@ -77,14 +81,21 @@ def quiet(settings: Settings) -> Settings:
 
 
 class Questioner:
-    """Holds a conversation; see `start`."""
+    """Holds a conversation; see `start`.
+
+    Attributes:
+        has_begun: Set when a question begins to sound.
+    """
 
     def __init__(self) -> None:
+        self.has_begun = asyncio.Event()
+        self._end_s: float | None = None
         self._stamps = Stamps()
         self._heard: list[str] = []
         self._said: asyncio.Queue[Turn] = asyncio.Queue()
         self._ready = asyncio.Event()
         self._zero_s = 0.0
+        self._conversation: Conversation
         self._room: Room
         self._running: asyncio.Task[None]
 
@@ -114,7 +125,7 @@ class Questioner:
         turns = TurnObserver(when_heard=self._heard.append, when_said=self._said.put_nowait)
         turns.watch(stages.user, stages.assistant)
         self._room = make_room(stages.echo, lambda faults: self._ready.set())
-        conversation = Conversation(
+        self._conversation = conversation = Conversation(
             settings,
             stages,
             self._room.transport,
@@ -141,11 +152,28 @@ class Questioner:
         self._heard.clear()
         self._stamps.marks.clear()
         self._room.begin()
-        end_s = await self._or_end(self._room.say(question))
+        self._end_s = None
+        self.has_begun.set()
+        self._end_s = end_s = await self._or_end(self._room.say(question))
+        self.has_begun.clear()
         turn = await self._answer()
         while not self._room.is_still:
             await self._or_end(asyncio.sleep(_LOOK_EVERY_S))
         return self._asked(question, end_s, turn)
+
+    @property
+    def is_heard_out(self) -> bool:
+        """Whether the question that was asked last has sounded to its end."""
+        return self._end_s is not None
+
+    async def send(self, *frames: Frame) -> None:
+        """Put frames into the pipeline."""
+        await self._conversation.worker.queue_frames(list(frames))
+
+    def spoken_ago_s(self) -> float:
+        """Return how long ago the voice has computed sound."""
+        audio = [mark.at_ns for mark in self._stamps.marks if mark.stage == FIRST_AUDIO]
+        return time.monotonic() - self._zero_s - audio[-1] / 1e9 if audio else float("inf")
 
     async def _answer(self) -> Turn:
         """Wait for an answer that nobody interrupts; after a while there is none."""
