@@ -7,14 +7,13 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
+from edgebot.hw.jitter import Jitter
+
 # Sound that breaks off within less clicks.
 CUT_S = 0.005
 HOLD_FADE_S = 0.01
 # A voice that is held back for longer has been forgotten.
 LONGEST_HOLD_S = 5.0
-# A caller's sound waits so long, against the hiccups of a network, and never longer than the most.
-CALLER_AHEAD_S = 0.06
-CALLER_MOST_S = 0.3
 
 Samples = NDArray[np.float32]
 _LOUDEST = 32767.0
@@ -34,8 +33,7 @@ class Mixer:
         self._lock = threading.Lock()
         self._voice = bytearray()
         self._chimes: list[Samples] = []
-        self._caller = bytearray()
-        self._is_caller_late = True
+        self._caller = Jitter(rate_hz)
         self._target_volume = self._volume = volume
         # The voice's own loudness: between 1 and 0 while it fades.
         self._gain = 1.0
@@ -71,11 +69,9 @@ class Mixer:
             self._chimes.append(_samples(audio))
 
     def caller(self, audio: bytes) -> None:
-        """Play a caller over whatever sounds; of what piles up, the oldest is dropped."""
+        """Play a caller over whatever sounds."""
         with self._lock:
-            self._caller += audio
-            if len(self._caller) > self._bytes(CALLER_MOST_S):
-                del self._caller[: -self._bytes(CALLER_AHEAD_S)]
+            self._caller.put(audio)
 
     def set_volume(self, volume: float) -> None:
         """Set how loud everything is, 0.0 to 1.0."""
@@ -87,9 +83,11 @@ class Mixer:
         with self._lock:
             voice = self._take_voice(frames)
             chimes = self._take_chimes(frames)
-            caller = self._take_caller(frames)
+            caller = self._caller.take(frames)
             start, self._volume = self._volume, self._target_volume
-        parts = [part for part in (voice, chimes, caller) if part is not None]
+        parts = [part for part in (voice, chimes) if part is not None]
+        if caller:
+            parts.append(_padded(_samples(caller), frames))
         if not parts:
             return bytes(2 * frames)
         mixed = sum(parts, np.float32(0))
@@ -126,17 +124,6 @@ class Mixer:
         taken = _samples(self._voice[: 2 * count])
         del self._voice[: 2 * count]
         return _padded(taken, frames)
-
-    def _take_caller(self, frames: int) -> Samples | None:
-        if self._is_caller_late and len(self._caller) < self._bytes(CALLER_AHEAD_S):
-            return None
-        taken = _samples(self._caller[: 2 * frames])
-        del self._caller[: 2 * frames]
-        self._is_caller_late = len(taken) < frames
-        return _padded(taken, frames)
-
-    def _bytes(self, seconds: float) -> int:
-        return 2 * int(seconds * self.rate_hz)
 
     def _take_chimes(self, frames: int) -> Samples | None:
         if not self._chimes:

@@ -266,13 +266,18 @@ def wait_until(look, timeout_s: float, what: str):  # type: ignore[no-untyped-de
 class Program:
     """A running command whose lines are kept with the times at which they came."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        stdin: int = subprocess.DEVNULL,
+    ) -> None:
         """Start it in a session of its own."""
         self.lines: list[tuple[float, str]] = []
         self.process = subprocess.Popen(
             command,
             env=dict(environment),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
