@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 import tomllib
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,30 +17,78 @@ from edgebot import bot
 from edgebot.config import known_keys
 
 ROOT = Path(__file__).parents[2]
-# What Pipecat Cloud's documentation says of `pcc-deploy.toml`.
-DOCUMENTED: dict[str, type | tuple[str, ...]] = {
-    "agent_name": str,
-    "image": str,
-    "image_credentials": str,
-    "secret_set": str,
-    "region": str,
-    "agent_profile": ("agent-1x", "agent-2x", "agent-3x"),
-    "scaling.min_agents": int,
-    "scaling.max_agents": int,
-    "krisp_viva.audio_filter": ("tel", "pro"),
+Right = Callable[[Any], bool]
+
+
+def text(pattern: str = r"\S.*") -> Right:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def number(least: int, most: int = sys.maxsize) -> Right:
+    return lambda value: type(value) is int and least <= value <= most
+
+
+QUANTITY = r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?"
+# What Pipecat Cloud's documentation and its command line say of `pcc-deploy.toml`.
+DOCUMENTED: dict[str, Right] = {
+    "agent_name": text(r"[a-z0-9][a-z0-9-]*"),
+    "image": text(r"\S+:\S+"),
+    "build_id": text(),
+    "image_credentials": text(),
+    "secret_set": text(r"[A-Za-z0-9_-]+"),
+    "region": text(),
+    "agent_profile": text("agent-[123]x"),
+    "architecture": text("amd64|arm64"),
+    "websocket_auth": text(),
+    "max_session_duration": number(60, 14_400),
+    "scaling.min_agents": number(0),
+    "scaling.max_agents": number(1),
+    "krisp_viva.audio_filter": text("tel|pro"),
+    "resources.cpu": text(QUANTITY),
+    "resources.memory": text(QUANTITY),
+    "build.context_dir": text(),
+    "build.dockerfile": text(),
+    "build.exclude.patterns": lambda value: isinstance(value, list) and all(map(text(), value)),
+    "git.repo": text(r"[\w.-]+/[\w.-]+"),
+    "git.branch": text(),
+    "git.dockerfile_path": text(),
+    "git.subdirectory": text(),
+    "docker.auto_build": lambda value: type(value) is bool,
 }
+# Of each pair only one may be there.
+EITHER = (
+    ("image", "build_id"),
+    ("image", "git.repo"),
+    ("build_id", "git.repo"),
+    ("agent_profile", "resources.cpu"),
+)
+TOGETHER = (("resources.cpu", "resources.memory"), ("git.repo", "git.branch"))
 INSTRUCTIONS = {"FROM", "RUN", "COPY", "ENV", "WORKDIR", "ARG", "LABEL", "USER"}
 
 
-def deploy() -> dict[str, Any]:
-    tree = tomllib.loads((ROOT / "pcc-deploy.toml").read_text())
-    flat: dict[str, Any] = {}
+def flat(tree: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Return a tree of tables by its full keys."""
+    found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict):
-            flat |= {f"{key}.{inner}": found for inner, found in value.items()}
+            found |= flat(value, f"{before}{key}.")
         else:
-            flat[key] = value
-    return flat
+            found[before + key] = value
+    return found
+
+
+def deploy() -> dict[str, Any]:
+    return flat(tomllib.loads((ROOT / "pcc-deploy.toml").read_text()))
+
+
+def complaints(found: dict[str, Any]) -> list[str]:
+    """Return what Pipecat Cloud would not take."""
+    wrong = [key for key in found if key not in DOCUMENTED or not DOCUMENTED[key](found[key])]
+    wrong += [f"{one} and {other}" for one, other in EITHER if {one, other} <= set(found)]
+    wrong += [f"{one} or {other}" for one, other in TOGETHER if (one in found) != (other in found)]
+    wrong += [key for key in ("agent_name",) if key not in found]
+    least, most = found.get("scaling.min_agents", 0), found.get("scaling.max_agents", sys.maxsize)
+    return wrong + (["scaling"] if least > most else [])
 
 
 def instructions() -> list[list[str]]:
@@ -46,11 +96,35 @@ def instructions() -> list[list[str]]:
     return [shlex.split(line) for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
+def test_what_is_deployed_is_right() -> None:
+    assert complaints(deploy()) == []
+
+
 @pytest.mark.parametrize("key", deploy())
-def test_each_key_is_documented(key: str) -> None:
-    kind, value = DOCUMENTED[key], deploy()[key]
-    assert value in kind if isinstance(kind, tuple) else type(value) is kind
+def test_each_key_is_described(key: str) -> None:
     assert f"`{key}`" in (ROOT / "docs" / "cloud.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('agent_name = "edge bot"', ["agent_name"]),
+        ('agent_profile = "agent-9x"', ["agent_profile"]),
+        ("enable_krisp = true", ["enable_krisp"]),
+        ("max_session_duration = 30", ["max_session_duration"]),
+        ('image = "nobody/edgebot"', ["image"]),
+        ('image = "nobody/edgebot:1"\nbuild_id = "7"', ["image and build_id"]),
+        ("[scaling]\nmin_agents = -1", ["scaling.min_agents"]),
+        ("[scaling]\nmin_agents = true", ["scaling.min_agents"]),
+        ("[scaling]\nmin_agents = 3\nmax_agents = 2", ["scaling"]),
+        ("[scaling]\nmost_agents = 2", ["scaling.most_agents"]),
+        ('[resources]\ncpu = "2"', ["resources.cpu or resources.memory"]),
+        ('[krisp_viva]\naudio_filter = "loud"', ["krisp_viva.audio_filter"]),
+        ("[build.exclude]\npatterns = [7]", ["build.exclude.patterns"]),
+    ],
+)
+def test_what_would_not_be_taken_is_found(line: str, complaint: list[str]) -> None:
+    assert complaints({"agent_name": "edgebot", **flat(tomllib.loads(line))}) == complaint
 
 
 def test_what_pipecats_own_template_sets_is_set() -> None:
@@ -58,12 +132,6 @@ def test_what_pipecats_own_template_sets_is_set() -> None:
     keys = re.findall(r"^\s*(\w+) =", template.read_text(), re.MULTILINE)
     wanted = set(keys) - {"audio_filter"}
     assert wanted <= {key.rpartition(".")[2] for key in deploy()}
-
-
-def test_the_name_has_no_space_and_the_numbers_are_in_order() -> None:
-    found = deploy()
-    assert re.fullmatch(r"[a-z0-9-]+", found["agent_name"])
-    assert 0 <= found["scaling.min_agents"] <= found["scaling.max_agents"]
 
 
 def test_the_image_is_built_on_pipecats() -> None:
@@ -78,6 +146,11 @@ def test_what_is_copied_is_there() -> None:
     assert {"pyproject.toml", "constraints.txt", "edgebot"} <= set(copied)
     for source in copied:
         assert (ROOT / source).exists(), source
+
+
+def test_secrets_stay_out_of_the_image() -> None:
+    assert ".env" in (ROOT / ".dockerignore").read_text().splitlines()
+    assert "/.env" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 def test_what_is_set_in_the_image_is_a_setting() -> None:
