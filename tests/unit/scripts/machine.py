@@ -38,7 +38,7 @@ esac
 """
 
 APT_CACHE = """#!/bin/sh
-if grep -qx "$2" "$MACHINE/unknown" 2>/dev/null; then exit 0; fi
+if cat "$MACHINE/unknown" "$MACHINE/absent" 2>/dev/null | grep -qx "$2"; then exit 0; fi
 echo "  Candidate: 1.0"
 """
 

@@ -118,6 +118,24 @@ def test_pipewire_is_not_driven_out_by_pulseaudio(machine: Machine) -> None:
     assert calls_as_root(machine) == [INSTALL.format(packages="shellcheck")]
 
 
+def test_a_browser_is_installed_where_apt_has_one(machine: Machine) -> None:
+    machine.has_not("chromium")
+    assert machine.run("scripts/install.sh", "--deps-only", "--test").returncode == 0
+    assert calls_as_root(machine) == [INSTALL.format(packages="chromium")]
+
+
+@pytest.mark.parametrize("also", [(), ("shellcheck",)])
+def test_without_a_browser_its_tests_are_skipped(machine: Machine, also: tuple[str, ...]) -> None:
+    machine.has_not("chromium", *also)
+    machine.has(absent="chromium\n")
+    done = machine.run("scripts/install.sh", "--deps-only", "--test")
+    assert done.returncode == 0
+    told = "Leaving out chromium: apt has none here. Tests that need a browser are skipped.\n"
+    assert done.stderr == told
+    install = [INSTALL.format(packages=" ".join(also))] if also else []
+    assert calls_as_root(machine) == ["apt-get update -q", *install]
+
+
 def test_an_unknown_option_is_refused_by_name(machine: Machine) -> None:
     done = machine.run("scripts/install.sh", "--deps")
     assert done.returncode == 1
