@@ -95,7 +95,7 @@ def floors(
         if one.is_answered:
             found.append(
                 Floor(
-                    hold_s=hold_s(settings.turn, one),
+                    hold_s=hold_s(settings, one),
                     stt_s=hear(audio).rest_s,
                     read_s=read_s,
                     write_s=write_s,

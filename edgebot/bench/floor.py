@@ -9,7 +9,8 @@ from typing import Any
 from edgebot.bench.figures import figures
 from edgebot.bench.stamps import END_OF_TURN, FIRST_SOUND
 from edgebot.bench.turns import Asked
-from edgebot.config import TurnSettings
+from edgebot.config import Settings
+from edgebot.stages import hold
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,15 @@ class Floor:
 PARTS = ("hold_s", "stt_s", "read_s", "write_s", "voice_s")
 
 
-def hold_s(turn: TurnSettings, asked: Asked) -> float:
-    """Return how long silence was waited for.
+def hold_s(settings: Settings, asked: Asked) -> float:
+    """Return how long silence had to last before these words were taken for all.
 
     Where the turn ended later than the settings want, the rest is no hold but our delay.
     """
     ended_s = asked.times_s.get(END_OF_TURN, 0.0)
-    if turn.end == "smart":
+    if settings.turn.end == "smart":
         return ended_s
-    return min(ended_s, turn.stop_s + turn.hold_s)
+    return min(ended_s, settings.turn.stop_s + hold.create(settings).after(asked.heard))
 
 
 def floor_section(asked: Sequence[Asked], floors: Sequence[Floor]) -> dict[str, Any]:

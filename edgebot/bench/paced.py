@@ -17,9 +17,12 @@ from edgebot.hw.audio_stream import (
     FRAME_BYTES,
     MICROPHONE_PERIOD_S,
     MICROPHONE_RATE_HZ,
+    PATIENT_S,
     SPEAKER_RATE_HZ,
 )
 from edgebot.hw.mixer import Mixer
+
+_PATIENT_BYTES = 2 * int(PATIENT_S * MICROPHONE_RATE_HZ)
 
 
 class PacedDevice:
@@ -29,10 +32,11 @@ class PacedDevice:
         self._period_s = period_s
         self._closing = threading.Event()
         self._called_s: float | None = None
+        self._thread = threading.Thread(target=self._run, name="paced device", daemon=True)
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
-        threading.Thread(target=self._run, name="paced device", daemon=True).start()
+        self._thread.start()
 
     def _run(self) -> None:
         due_s = time.monotonic()
@@ -67,17 +71,31 @@ class PacedDevice:
         return False
 
     def close(self) -> None:
-        """Stop."""
+        """Stop, and return when the last piece has been exchanged."""
         self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
 
 class PacedMicrophone(PacedDevice):
     """Hears silence, and what is said to it."""
 
-    def __init__(self, when_audio: Callable[[bytes], object]) -> None:
-        """Name who is handed 20 ms of 16-bit mono PCM at 16 kHz at a time."""
+    def __init__(
+        self,
+        when_audio: Callable[[bytes], object],
+        *,
+        is_patient: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Name who is handed its sound.
+
+        Args:
+            when_audio: Called with 20 ms of 16-bit mono PCM at 16 kHz, or several times as much.
+            is_patient: Tells whether nobody waits for it, as `MicrophoneStream` wants it.
+        """
         super().__init__(MICROPHONE_PERIOD_S)
         self._when_audio = when_audio
+        self._is_patient = is_patient
+        self._waiting = bytearray()
         self._lock = threading.Lock()
         self._audio, self._end_bytes = b"", 0
         self._ended: Future[float] | None = None
@@ -98,7 +116,11 @@ class PacedMicrophone(PacedDevice):
             ended = self._ended if self._end_bytes <= 0 else None
             if ended is not None:
                 self._ended = None
-        self._when_audio(piece.ljust(FRAME_BYTES, b"\0"))
+        self._waiting += piece.ljust(FRAME_BYTES, b"\0")
+        if not self._is_patient() or len(self._waiting) >= _PATIENT_BYTES:
+            waiting = bytes(self._waiting)
+            self._waiting.clear()
+            self._when_audio(waiting)
         if ended is not None:
             ended.set_result(due_s - (FRAME_BYTES - left) / (2 * MICROPHONE_RATE_HZ))
 

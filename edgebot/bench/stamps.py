@@ -19,7 +19,9 @@ from pipecat.frames.frames import (
     UserStoppedSpeakingFrame,
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
-from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from edgebot.observe.together import Watcher
 
 TRANSCRIPT, END_OF_TURN = "transcript", "end of turn"
 FIRST_TOKEN, FIRST_CLAUSE = "first token", "first clause"
@@ -74,12 +76,19 @@ def stage_of(frame: Frame) -> str | None:
 class Stamps(BaseObserver):
     """Notes when each frame was pushed for the first time, not when an observer hears of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *others: Watcher) -> None:
+        """Name who else is shown each frame: every observer costs something."""
         super().__init__(observe_every_push=False)
+        self._others = others
         self.marks: list[Mark] = []
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Note a frame."""
+        for other in self._others:
+            other.note(data.frame)
+        # What is told to all is pushed in both directions.
+        if data.direction is FrameDirection.UPSTREAM:
+            return
         if (stage := stage_of(data.frame)) is not None:
             text = str(getattr(data.frame, "text", ""))
             self.marks.append(Mark(stage, data.timestamp, text))

@@ -90,7 +90,7 @@ class Questioner:
     def __init__(self) -> None:
         self.has_begun = asyncio.Event()
         self._end_s: float | None = None
-        self._stamps = Stamps()
+        self._stamps: Stamps
         self._heard: list[str] = []
         self._said: asyncio.Queue[Turn] = asyncio.Queue()
         self._ready = asyncio.Event()
@@ -124,13 +124,15 @@ class Questioner:
         stages = await assemble(settings, engines, Box("", when_trouble))
         turns = TurnObserver(when_heard=self._heard.append, when_said=self._said.put_nowait)
         turns.watch(stages.user, stages.assistant)
+        self._stamps = Stamps(turns)
         self._room = make_room(stages.echo, lambda faults: self._ready.set())
+        self._room.is_asleep = lambda: stages.wake is not None and not stages.wake.is_awake
         self._conversation = conversation = Conversation(
             settings,
             stages,
             self._room.transport,
             rate_hz=SPEAKER_RATE_HZ,
-            observers=[turns, self._stamps],
+            observers=[self._stamps],
             when_trouble=when_trouble,
         )
         self._running = asyncio.create_task(conversation.run())
