@@ -139,14 +139,23 @@ def is_alone(transport: DailyTransport) -> bool:
     return not set(transport.participants()) - {"local"}
 
 
-async def visit(room: Room, settings: BridgeSettings, engine: Path, name: str) -> None:
+async def visit(
+    room: Room, settings: BridgeSettings, engine: Path, name: str, mode: str = "assistant"
+) -> None:
     """Join a room and carry its call until it is empty.
+
+    Args:
+        room: From `open_room`.
+        settings: How long a call may last.
+        engine: The engine's socket.
+        name: What it is called in the room.
+        mode: Whom the room is for: "assistant" or "intercom".
 
     Raises:
         RoomError: It was not joined, or the connection was lost.
     """
     transport = daily_transport(room, name)
-    wire = await dial(engine)
+    wire = await dial(engine, mode)
     relay = Relay(
         transport,
         wire,

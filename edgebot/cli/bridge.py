@@ -39,6 +39,9 @@ def bridge(
     room: Annotated[
         str | None, typer.Option(metavar="URL", help="With --daily: this room, not a new one.")
     ] = None,
+    intercom: Annotated[
+        bool, typer.Option("--intercom", help="With --daily: ring for the person beside the box.")
+    ] = False,
 ) -> None:
     """Let a browser on this machine or in this network talk to the assistant.
 
@@ -65,7 +68,7 @@ def bridge(
             style="yellow",
         )
     if daily:
-        asyncio.run(_visit(settings, socket, room))
+        asyncio.run(_visit(settings, socket, room, "intercom" if intercom else "assistant"))
     else:
         asyncio.run(_serve(settings, kept_or_new_token(renew), socket))
 
@@ -85,7 +88,7 @@ def kept_or_new_token(renew: bool) -> str:
     return kept_token(Path(folder), renew=renew) if folder else new_token()
 
 
-async def _visit(settings: Settings, engine: Path, url: str | None) -> None:
+async def _visit(settings: Settings, engine: Path, url: str | None, mode: str) -> None:
     from edgebot.bridge.credentials import credential
     from edgebot.bridge.daily import API_KEY, ROOM_TOKEN, call_in_room, open_room, visit
 
@@ -101,7 +104,7 @@ async def _visit(settings: Settings, engine: Path, url: str | None) -> None:
         ) as room:
             out.print(room.link, markup=False, highlight=False, soft_wrap=True)
             name = settings.assistant.name
-            await call_in_room(partial(visit, room, settings.bridge, engine, name))
+            await call_in_room(partial(visit, room, settings.bridge, engine, name, mode))
 
 
 async def _serve(settings: Settings, token: str, engine: Path) -> None:

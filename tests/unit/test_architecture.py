@@ -101,6 +101,25 @@ def test_what_lies_low_knows_no_pipecat(room: str) -> None:
             assert "pipecat" not in used, path
 
 
+def calls_of(path: Path) -> set[str]:
+    """Return the plain names that a module calls."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {node.id for node in called if isinstance(node, ast.Name)}
+
+
+def users_of(name: str) -> set[str]:
+    """Return the modules that call a name."""
+    return {str(path.relative_to(ROOT)) for path in modules() if name in calls_of(path)}
+
+
+def test_there_is_one_pipeline_for_device_file_browser_and_daily() -> None:
+    assert users_of("build_pipeline") == {"app.py"}
+    assert users_of("Conversation") >= {"talking.py", "asking.py", "call.py"}
+    assert users_of("Call") == {"bot.py"}
+    assert "Call.create(" in (ROOT / "calls.py").read_text(encoding="utf-8")
+
+
 def test_only_the_cli_prints() -> None:
     for path in modules():
         if room_of(path) == "cli":
