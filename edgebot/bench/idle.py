@@ -63,11 +63,11 @@ async def _share(seconds: float) -> float:
 
 
 def wake_alone(settings: Settings, seconds: float) -> float | None:
-    """Return what the wake word engine takes of a core with a microphone and nothing else."""
+    """Return what the wake word engine takes of a core, beside a microphone and nothing else."""
     engine = wake.load_engine(settings)
     if engine is None:
         return None
-    microphone = PacedMicrophone(engine.accept)
+    microphone = PacedMicrophone(engine.accept, is_patient=lambda: True)
     microphone.start()
     time.sleep(_SETTLE_S)
     with Share() as share:
