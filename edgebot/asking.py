@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,6 @@ from edgebot.stages.recording import Recording, RecordingTransport
 ANSWER_RATE_HZ = 24_000
 # How long after a recording somebody may still be heard to begin or end speaking.
 _PATIENCE_S = 8.0
-# On a slow processor the engines are behind the sound: while they compute, it is waited on.
-_LONGEST_S = 400.0
-_BUSY = 0.25
 
 
 @dataclass(frozen=True)
@@ -127,7 +123,7 @@ class Questioner:
         """
         await self._or_fault(self.transport.play(recording))
         try:
-            heard = await patiently(self._or_fault(self._heard.get()))
+            heard = await asyncio.wait_for(self._or_fault(self._heard.get()), _PATIENCE_S)
         except TimeoutError:
             raise AudioFileError(f"Nobody is heard to speak in {recording.name}.") from None
         if not heard:
@@ -146,37 +142,3 @@ class Questioner:
             return task.result()
         finally:
             task.cancel()
-
-
-async def patiently(
-    waiting: Awaitable[Any],
-    *,
-    patience_s: float = _PATIENCE_S,
-    longest_s: float = _LONGEST_S,
-    computed_s: Callable[[], float] = time.process_time,
-) -> Any:
-    """Wait for something for a while, and on while this process computes.
-
-    Args:
-        waiting: What is waited for; cancelled when it does not come.
-        patience_s: How long an idle process waits.
-        longest_s: How long any process waits.
-        computed_s: Tells how long the process has computed.
-
-    Raises:
-        TimeoutError: It does not come.
-    """
-    task = asyncio.ensure_future(waiting)
-    try:
-        waited_s = 0.0
-        while waited_s < longest_s:
-            before_s = computed_s()
-            await asyncio.wait([task], timeout=patience_s)
-            if task.done():
-                return task.result()
-            waited_s += patience_s
-            if computed_s() - before_s < _BUSY * patience_s:
-                break
-        raise TimeoutError
-    finally:
-        task.cancel()
