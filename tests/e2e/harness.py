@@ -339,6 +339,7 @@ class Program:
         """Wait for its end and return the exit code."""
         code = self.process.wait(timeout_s)
         self._reader.join(timeout_s)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
         return code

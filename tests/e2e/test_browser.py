@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ import pytest
 import soundfile
 import soxr
 
+from edgebot.hw.gestures import Action
 from edgebot.stages.recording import write_wav
 from tests.browser import CHROMIUM, Page, browser
 from tests.conftest import LLM, STT, TTS, Heard, Spoken, likeness
+from tests.e2e.harness import Program, wait_until
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="this needs Chromium: apt install chromium"
@@ -34,6 +36,8 @@ pytestmark = pytest.mark.skipif(
 QUESTION = "What is the capital of France?"
 GREETING = "Hello, I am Edgebot. How can I help you?"
 RATE_HZ = 48_000
+# Before the question, while it greets.
+SILENCE_S = 6
 PATIENCE_S = 60.0
 
 
@@ -42,51 +46,53 @@ class Box:
     """The two processes, and the link that the bridge shows."""
 
     link: str
-    engine: asyncio.subprocess.Process
-    bridge: asyncio.subprocess.Process
+    engine: Program
+    bridge: Program
 
     @property
     def origin(self) -> str:
         return self.link.partition("/client")[0]
 
+    @property
+    def processes(self) -> list[psutil.Process]:
+        return [psutil.Process(one.process.pid) for one in (self.engine, self.bridge)]
 
-@contextlib.asynccontextmanager
-async def process(
-    *arguments: str, until: str
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """Run a module, and yield the line that says that it is ready."""
-    running = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *arguments, stdout=asyncio.subprocess.PIPE
-    )
-    assert running.stdout is not None
-    try:
-        line = ""
-        while until not in line:
-            line = (await asyncio.wait_for(running.stdout.readline(), PATIENCE_S)).decode()
-            assert line, "it ended before it was ready"
-        yield running, line.strip()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            running.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(running.wait(), PATIENCE_S) == 0
+    async def until_free(self) -> None:
+        """Wait until the last call has left nothing behind."""
+
+        def is_free() -> bool:
+            return self.engine.text.count("begins") == self.engine.text.count("ends")
+
+        await asyncio.to_thread(wait_until, is_free, PATIENCE_S, "the end of a call")
+
+    def do(self, action: Action) -> None:
+        """Let a hand do something at the box's panel."""
+        stdin = self.engine.process.stdin
+        assert stdin is not None
+        stdin.write(f"{action.value}\n")
+        stdin.flush()
 
 
-@contextlib.asynccontextmanager
-async def box(folder: Path, models: Path) -> AsyncIterator[Box]:
-    socket = folder / "run" / "calls.sock"
-    flags = [
-        f"models.dir={models}",
-        f"stt.model={STT}",
-        f"llm.model={LLM}",
-        f"tts.model={TTS}",
-    ]
-    async with (
-        process("tests.engine", str(socket), *flags, until="ready") as (engine, _),
-        process(
-            "edgebot", "--set", "bridge.port=0", "bridge", "--engine", str(socket), until="token="
-        ) as (bridge, link),
-    ):
-        yield Box(link, engine, bridge)
+@contextlib.contextmanager
+def running(socket: Path, *flags: str) -> Iterator[Box]:
+    python, environment = [sys.executable, "-u", "-m"], dict(os.environ)
+    bridge = ["edgebot", "--set", "bridge.port=0", "bridge", "--engine", str(socket)]
+    command = [*python, "tests.engine", str(socket), *flags]
+    with Program(command, environment, subprocess.PIPE) as engine:
+        engine.wait_for("ready", PATIENCE_S)
+        with Program([*python, *bridge], environment) as bridging:
+            link = bridging.wait_for(r"http\S+token=\S+", PATIENCE_S)[0]
+            yield Box(link, engine, bridging)
+            assert bridging.end() == 0
+        assert engine.end() == 0
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Box]:
+    """Both processes with real models, for all tests of this module."""
+    flags = (f"models.dir={models_dir}", f"stt.model={STT}", f"llm.model={LLM}", f"tts.model={TTS}")
+    with running(tmp_path_factory.mktemp("run") / "calls.sock", *flags) as found:
+        yield found
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ def microphone(spoken: Spoken, tmp_path: Path) -> Path:
     """Silence while it greets, a question, and silence while it answers."""
     samples, rate_hz = soundfile.read(spoken(QUESTION), dtype="float32")
     voice = soxr.resample(samples, rate_hz, RATE_HZ)
-    whole = np.concatenate([np.zeros(RATE_HZ * 6), voice, np.zeros(RATE_HZ * 12)])
+    whole = np.concatenate([np.zeros(RATE_HZ * SILENCE_S), voice, np.zeros(RATE_HZ * 12)])
     file = tmp_path / "microphone.wav"
     write_wav(file, (whole * 32767).astype("<i2").tobytes(), RATE_HZ)
     return file
@@ -125,12 +131,12 @@ async def picture(page: Page, name: str) -> None:
 
 
 async def test_a_person_with_a_browser_asks_and_hears_the_answer(
-    tmp_path: Path, models_dir: Path, microphone: Path, heard: Heard
+    box: Box, tmp_path: Path, microphone: Path, heard: Heard
 ) -> None:
-    async with box(tmp_path, models_dir) as found, browser(microphone) as page:
+    async with browser(microphone) as page:
         await page.resize(390, 844, phone=True)
-        await page.open(found.link)
-        assert await page.run("location.href") == f"{found.origin}/client"
+        await page.open(box.link)
+        assert await page.run("location.href") == f"{box.origin}/client"
         await press_call(page)
         await page.run(RECORD)
         await page.until("document.querySelector('li.it')?.textContent.includes('help you?')")
@@ -157,16 +163,15 @@ async def test_a_person_with_a_browser_asks_and_hears_the_answer(
         await page.run("document.getElementById('call').click()")
         await page.until("document.getElementById('call').textContent === 'Call'")
         assert {url.partition("/client")[0].partition("/s")[0] for url in page.requests} == {
-            found.origin
+            box.origin
         }
         assert page.troubles == []
         print(f"\nvoice to voice, as the page measures it: {latency_ms} ms")
 
 
-async def test_the_page_says_in_words_what_is_wrong(
-    tmp_path: Path, models_dir: Path, microphone: Path
-) -> None:
-    async with box(tmp_path, models_dir) as found, browser(microphone) as page:
+async def test_the_page_says_in_words_what_is_wrong(box: Box, microphone: Path) -> None:
+    await box.until_free()
+    async with browser(microphone) as page:
         await page.resize(390, 844, phone=True)
         trouble = "document.getElementById('trouble')"
 
@@ -174,19 +179,19 @@ async def test_the_page_says_in_words_what_is_wrong(
             await page.run("document.getElementById('call').click()")
             return str(await page.until(f"!{trouble}.hidden && {trouble}.textContent"))
 
-        await page.open(f"{found.origin}/client")
+        await page.open(f"{box.origin}/client")
         assert await told() == (
             "This link has no token: open the link that `edgebot bridge` shows."
         )
-        await page.open(f"{found.origin}/client?again#token=wrong")
+        await page.open(f"{box.origin}/client?again#token=wrong")
         assert await told() == (
             "The token is missing or wrong: open the link that `edgebot bridge` shows."
         )
         await picture(page, "wrong-token")
         async with browser(microphone) as other:
-            await other.open(found.link)
+            await other.open(box.link)
             await press_call(other)
-            await page.run(f"location.hash = '{found.link.partition('#')[2]}'; location.reload()")
+            await page.run(f"location.hash = '{box.link.partition('#')[2]}'; location.reload()")
             await page.until("document.readyState === 'complete' && document.title")
             await asyncio.sleep(1)
             assert await told() == "Somebody else is talking to it. Please try again later."
@@ -194,9 +199,11 @@ async def test_the_page_says_in_words_what_is_wrong(
         assert await page.run("document.getElementById('call').textContent") == "Call"
 
 
-async def test_mute_and_typing(tmp_path: Path, models_dir: Path, microphone: Path) -> None:
-    async with box(tmp_path, models_dir) as found, browser(microphone) as page:
-        await page.open(found.link)
+async def test_mute_and_typing(box: Box, microphone: Path) -> None:
+    await box.until_free()
+    async with browser(microphone) as page:
+        await page.open(box.link)
+        began = time.monotonic()
         await press_call(page)
         await page.run("document.getElementById('mute').click()")
         assert await page.run("document.getElementById('mute').textContent") == "Muted"
@@ -208,43 +215,65 @@ async def test_mute_and_typing(tmp_path: Path, models_dir: Path, microphone: Pat
         answer = await page.until("document.querySelectorAll('li.it')[1]?.textContent")
         assert "Paris" in answer
         await page.until("document.getElementById('state').textContent === 'listening'")
-        # What is spoken into a closed microphone is not heard.
-        await asyncio.sleep(8)
+        # What is spoken into a closed microphone is not heard, nor a little later.
+        await asyncio.sleep(max(0.0, began + SILENCE_S + 5.0 - time.monotonic()))
         assert await page.run("document.querySelectorAll('li.you').length") == 1
 
 
-async def test_ten_calls_in_a_row_leave_nothing_behind(
-    tmp_path: Path, models_dir: Path, microphone: Path
-) -> None:
-    async with box(tmp_path, models_dir) as found, browser(microphone) as page:
-        await page.open(found.link)
+async def test_a_call_for_the_person_beside_the_box(box: Box, microphone: Path) -> None:
+    await box.until_free()
+    async with browser(microphone) as page:
+        await page.resize(390, 844, phone=True)
+        await page.open(box.link)
+        state, trouble = "document.getElementById('state')", "document.getElementById('trouble')"
+        await page.run("document.querySelector('[value=intercom]').click()")
+        await picture(page, "whom")
+        await press_call(page)
+        await page.until(f"{state}.textContent === 'ringing …'")
+        assert await page.run("document.getElementById('type').hidden")
+        await picture(page, "ringing")
+        box.do(Action.TAKE_CALL)
+        await page.until(f"{state}.textContent === 'in a call'")
+        await picture(page, "in-a-call")
+        box.do(Action.HANG_UP)
+        told = await page.until(f"!{trouble}.hidden && {trouble}.textContent")
+        assert told == "The other side has hung up."
+        await page.until("document.getElementById('call').textContent === 'Call'")
+        # The next call is refused.
+        await press_call(page)
+        await page.until(f"{state}.textContent === 'ringing …'")
+        box.do(Action.REFUSE_CALL)
+        told = await page.until(f"!{trouble}.hidden && {trouble}.textContent")
+        assert told == "Your call was refused."
+        assert await page.run("document.documentElement.scrollWidth") == 390
+        assert page.troubles == []
+
+
+async def test_ten_calls_in_a_row_leave_nothing_behind(box: Box, microphone: Path) -> None:
+    await box.until_free()
+    async with browser(microphone) as page:
+        await page.open(box.link)
 
         async def one() -> None:
             await press_call(page)
             await page.until("document.getElementById('state').textContent === 'speaking'")
             await page.run("document.getElementById('call').click()")
             await page.until("document.getElementById('call').textContent === 'Call'")
+            await box.until_free()
 
         def kept() -> list[tuple[int, int]]:
-            found_ones = [psutil.Process(one.pid) for one in (found.engine, found.bridge)]
-            return [(one.num_fds(), one.num_threads()) for one in found_ones]
+            return [(one.num_fds(), one.num_threads()) for one in box.processes]
 
         def memory_mb() -> float:
-            return (
-                sum(
-                    psutil.Process(one.pid).memory_info().rss
-                    for one in (found.engine, found.bridge)
-                )
-                / 1e6
-            )
+            return float(sum(one.memory_info().rss for one in box.processes)) / 1e6
 
-        for _ in range(3):
+        for _ in range(2):
             await one()
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
         before, before_mb = kept(), memory_mb()
         for _ in range(10):
             await one()
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
         after = kept()
         assert [fds for fds, _ in after] == [fds for fds, _ in before]
         # asyncio's own pool of threads fills up to its size, and no further.
@@ -284,14 +313,15 @@ def official_client(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 async def test_the_official_client_works_as_it_is(
-    tmp_path: Path, models_dir: Path, microphone: Path, official_client: str
+    box: Box, microphone: Path, official_client: str
 ) -> None:
-    async with box(tmp_path, models_dir) as found, browser(microphone) as page:
+    await box.until_free()
+    async with browser(microphone) as page:
         # Its sound goes through a script that it makes itself, which our own page would forbid.
         await page.ask("Page.setBypassCSP", enabled=True)
-        await page.open(f"{found.origin}/client")
+        await page.open(f"{box.origin}/client")
         await page.run(official_client + "\n; window.official = official; 0")
-        token = found.link.partition("token=")[2]
+        token = box.link.partition("token=")[2]
         await page.run(f"official.call('{token}').then((client) => {{ window.client = client; }})")
 
         async def event(name: str, test: str = "true") -> Any:
@@ -310,6 +340,6 @@ async def test_the_official_client_works_as_it_is(
         await event("disconnected")
         assert not await page.run("official.events.some((one) => one.name === 'error')")
         assert {url.partition("/client")[0].partition("/s")[0] for url in page.requests} <= {
-            found.origin,
-            "blob:" + found.origin,
+            box.origin,
+            "blob:" + box.origin,
         }
