@@ -25,6 +25,9 @@ from edgebot.stages.recording import RATE_HZ, Recording, RecordingTransport
 _MUCH = 60
 # Until both are at work.
 _SETTLE_S = 0.5
+# A voice begins to compute no later, and computes no piece for longer.
+_PATIENCE_S = 20.0
+_PIECE_S = 2.0
 
 
 async def measure_house(
@@ -88,9 +91,13 @@ async def while_listening(
 
 async def while_speaking(questioner: Questioner, probe: Probe) -> list[float | None]:
     """Measure the language model again and again while the voice has sentences to compute."""
-    text = SENTENCES[-1]
-    await questioner.send(*(TTSSpeakFrame(text) for _ in range(_MUCH)))
-    found = await _until(probe, lambda: questioner.spoken_ago_s() < _SETTLE_S)
+    began_s = time.monotonic()
+    await questioner.send(*(TTSSpeakFrame(SENTENCES[-1]) for _ in range(_MUCH)))
+    for _ in range(int(_PATIENCE_S / _SETTLE_S)):
+        if questioner.computed_s() > began_s:
+            break
+        await asyncio.sleep(_SETTLE_S)
+    found = await _until(probe, lambda: time.monotonic() - questioner.computed_s() < _PIECE_S)
     await questioner.send(InterruptionFrame())
     return found
 

@@ -26,7 +26,7 @@ PARTS = (TURNS, ENGINES, IDLE)
 # Long enough that a timer which fires now and then counts for what it is.
 IDLE_S = 10.0
 # What somebody says while the language model writes.
-_LISTENING_QUESTIONS = 8
+_LISTENING_QUESTIONS = 4
 NOTHING_TO_COMPARE = (
     "One of these engines has no library that could be called alone, so there is no floor."
 )

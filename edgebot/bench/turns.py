@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,6 +24,7 @@ from edgebot.bench.stamps import (
 )
 from edgebot.config import Settings
 from edgebot.hw.audio_stream import SPEAKER_RATE_HZ
+from edgebot.observe.together import Watcher
 from edgebot.observe.turns import Turn, TurnObserver
 
 T = TypeVar("T")
@@ -85,10 +85,12 @@ class Questioner:
 
     Attributes:
         has_begun: Set when a question begins to sound.
+        room: Where it is held.
     """
 
     def __init__(self) -> None:
         self.has_begun = asyncio.Event()
+        self.room: Room
         self._end_s: float | None = None
         self._stamps: Stamps
         self._heard: list[str] = []
@@ -96,7 +98,6 @@ class Questioner:
         self._ready = asyncio.Event()
         self._zero_s = 0.0
         self._conversation: Conversation
-        self._room: Room
         self._running: asyncio.Task[None]
 
     @classmethod
@@ -107,6 +108,7 @@ class Questioner:
         engines: Engines,
         *,
         make_room: MakeRoom = PacedRoom,
+        watchers: Sequence[Watcher] = (),
         when_trouble: Callable[[str], None] = lambda text: None,
     ) -> AsyncIterator[Questioner]:
         """Run the pipeline until the block ends.
@@ -115,6 +117,7 @@ class Questioner:
             settings: From `quiet`.
             engines: From `edgebot.app.load_engines`.
             make_room: Makes the two ends of the pipeline.
+            watchers: Are shown every frame.
             when_trouble: Called with what went wrong and does not end the conversation.
 
         Raises:
@@ -124,13 +127,13 @@ class Questioner:
         stages = await assemble(settings, engines, Box("", when_trouble))
         turns = TurnObserver(when_heard=self._heard.append, when_said=self._said.put_nowait)
         turns.watch(stages.user, stages.assistant)
-        self._stamps = Stamps(turns)
-        self._room = make_room(stages.echo, lambda faults: self._ready.set())
-        self._room.is_asleep = lambda: stages.wake is not None and not stages.wake.is_awake
+        self._stamps = Stamps(turns, *watchers)
+        self.room = make_room(stages.echo, lambda faults: self._ready.set())
+        self.room.is_asleep = lambda: stages.wake is not None and not stages.wake.is_awake
         self._conversation = conversation = Conversation(
             settings,
             stages,
-            self._room.transport,
+            self.room.transport,
             rate_hz=SPEAKER_RATE_HZ,
             observers=[self._stamps],
             when_trouble=when_trouble,
@@ -153,13 +156,13 @@ class Questioner:
         await asyncio.sleep(PAUSE_S)
         self._heard.clear()
         self._stamps.marks.clear()
-        self._room.begin()
+        self.room.begin()
         self._end_s = None
         self.has_begun.set()
-        self._end_s = end_s = await self._or_end(self._room.say(question))
+        self._end_s = end_s = await self._or_end(self.room.say(question))
         self.has_begun.clear()
         turn = await self._answer()
-        while not self._room.is_still:
+        while not self.room.is_still:
             await self._or_end(asyncio.sleep(_LOOK_EVERY_S))
         return self._asked(question, end_s, turn)
 
@@ -172,10 +175,10 @@ class Questioner:
         """Put frames into the pipeline."""
         await self._conversation.worker.queue_frames(list(frames))
 
-    def spoken_ago_s(self) -> float:
-        """Return how long ago the voice has computed sound."""
+    def computed_s(self) -> float:
+        """Return when the voice has computed sound for the last time, by `time.monotonic`."""
         audio = [mark.at_ns for mark in self._stamps.marks if mark.stage == FIRST_AUDIO]
-        return time.monotonic() - self._zero_s - audio[-1] / 1e9 if audio else float("inf")
+        return self._zero_s + audio[-1] / 1e9 if audio else 0.0
 
     async def _answer(self) -> Turn:
         """Wait for an answer that nobody interrupts; after a while there is none."""
@@ -190,7 +193,7 @@ class Questioner:
     def _asked(self, question: Question, end_s: float, turn: Turn) -> Asked:
         marks = list(self._stamps.marks)
         times_s = stage_times(marks, end_s - self._zero_s)
-        if (sound_s := self._room.first_sound_s(end_s)) is not None:
+        if (sound_s := self.room.first_sound_s(end_s)) is not None:
             times_s[FIRST_SOUND] = sound_s - end_s
         return Asked(
             question=question.text,
@@ -199,10 +202,10 @@ class Questioner:
             speech_s=question.end_s,
             times_s=times_s,
             first_clause=first_clause(marks),
-            answer_s=self._room.sounded_s,
+            answer_s=self.room.sounded_s,
             turns=len(self._heard),
             withdrawn=sum(mark.stage == WITHDRAWN for mark in marks),
-            gaps_s=self._room.gaps_s,
+            gaps_s=self.room.gaps_s,
         )
 
     async def _or_end(self, waiting: Awaitable[T]) -> T:

@@ -1,0 +1,57 @@
+"""Is turn 100 as fast as turn 10? python -m benchmarks.conversation [--turns 100]
+
+One long conversation by text, with the real context, window and language model and no sound, so
+that a hundred turns take two minutes. A turn should cost what was said last: the table has, for
+every ten turns, the median and the worst time from a question to the first word of its answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+
+from loguru import logger
+
+logger.remove()
+
+from edgebot.bench.questions import choose  # noqa: E402
+from edgebot.chatting import TextConversation  # noqa: E402
+from edgebot.config import load_settings  # noqa: E402
+
+TENTH = 10
+
+
+async def measure(turns: int, context_tokens: int) -> list[float]:
+    settings = load_settings(flags=[f"llm.context_tokens={context_tokens}"])
+    waits_s = []
+    async with TextConversation.start(settings) as conversation:
+        for question in choose(turns):
+            begun_s, came_s = time.perf_counter(), []
+
+            def told(text: str, came_s: list[float] = came_s) -> None:
+                came_s.append(time.perf_counter())
+
+            await conversation.ask(question, when_text=told)
+            waits_s.append(came_s[0] - begun_s)
+    return waits_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=100)
+    parser.add_argument("--context-tokens", type=int, default=2048)
+    options = parser.parse_args()
+    waits_s = asyncio.run(measure(options.turns, options.context_tokens))
+    print("turns      median  worst, ms to the first word")
+    for start in range(0, len(waits_s), TENTH):
+        ten = [1000 * wait_s for wait_s in waits_s[start : start + TENTH]]
+        last = start + len(ten)
+        print(f"{start + 1:3} - {last:3}  {statistics.median(ten):6.0f} {max(ten):6.0f}")
+    early, late = statistics.median(waits_s[5:15]), statistics.median(waits_s[-TENTH:])
+    print(f"the last ten to turns 6-15: {late / early:.2f}")
+
+
+if __name__ == "__main__":
+    main()

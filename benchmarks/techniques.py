@@ -1,0 +1,136 @@
+"""What does each technique gain? python -m benchmarks.techniques [--questions 12] [--rounds 1]
+
+`edgebot bench` with everything as it is, then with one technique after the other switched off,
+each in a process of its own, and the first one once more at the end. A technique that no setting
+switches off is taken out of the program here, before it begins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+# The library's own, where edgebot does not say otherwise.
+LONG_SPIN = {"GOMP_SPINCOUNT": "300000"}
+
+
+@dataclass(frozen=True)
+class Technique:
+    """What is switched off.
+
+    Attributes:
+        name: For a person.
+        settings: Assignments that switch it off.
+        taken_out: The name of a function of `WITHOUT`; "" is none.
+        environment: Variables that switch it off.
+    """
+
+    name: str
+    settings: tuple[str, ...] = ()
+    taken_out: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+NOTHING = Technique("nothing")
+TECHNIQUES = (
+    NOTHING,
+    Technique("answers ahead of the turn's end", ("turn.eager=false",)),
+    Technique("the first clause spoken ahead", taken_out="speaking_ahead"),
+    Technique(
+        "a hold that fits the words",
+        ("turn.hold_question_s=0.5", "turn.hold_unfinished_s=0.5"),
+    ),
+    Technique("the voice in windows", taken_out="windows"),
+    Technique("clauses", ("tts.speak_by=sentence",)),
+    Technique("both: ahead, and reading ahead", ("turn.eager=false",), taken_out="reading_ahead"),
+    Technique("threads that sleep soon", environment=tuple(LONG_SPIN.items())),
+    NOTHING,
+)
+
+
+def without_windows() -> None:
+    from edgebot.engines import piper
+    from edgebot.engines.voice_split import NotSplittableError
+
+    def refuse(path: object) -> NoReturn:
+        raise NotSplittableError("it is measured as a whole")
+
+    piper._split = refuse  # type: ignore[assignment]
+
+
+def without_speaking_ahead() -> None:
+    from edgebot.stages import speak_ahead
+
+    speak_ahead.connect = lambda *args: None  # type: ignore[assignment]
+
+
+def without_reading_ahead() -> None:
+    from edgebot.stages import read_ahead
+
+    read_ahead.create = lambda *args: None  # type: ignore[assignment]
+
+
+WITHOUT: dict[str, Callable[[], None]] = {
+    "windows": without_windows,
+    "speaking_ahead": without_speaking_ahead,
+    "reading_ahead": without_reading_ahead,
+}
+
+
+def run(technique: Technique, questions: int) -> dict[str, Any]:
+    """Return the turns of a report without a technique."""
+    flags = [part for assignment in technique.settings for part in ("--set", assignment)]
+    bench = ["bench", "--only", "turns", "--no-floor", "--json", "-n", str(questions)]
+    command = [sys.executable, "-m", "benchmarks.techniques", "--without", technique.taken_out]
+    ran = subprocess.run(
+        [*command, "--", *flags, *bench],
+        env=os.environ | dict(technique.environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    turns: dict[str, Any] = json.loads(ran.stdout)["turns"]
+    return turns
+
+
+def show(name: str, reports: Sequence[dict[str, Any]], usual_s: float) -> float:
+    """Print a line, and return the median."""
+    stages = [report["stages"]["first sound"] for report in reports]
+    median_s = statistics.median(stage["p50"] for stage in stages)
+    worst_s = max(stage["worst"] for stage in stages)
+    answered = sum(report["answered"] for report in reports)
+    asked = sum(report["asked"] for report in reports)
+    gain = f"{median_s - usual_s:+8.2f}" if usual_s else "        "
+    print(f"{name:34} {median_s:6.2f} {gain} {worst_s:6.2f}  {answered:3} of {asked}", flush=True)
+    return median_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--questions", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--without", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.without is not None:
+        WITHOUT.get(options.without, lambda: None)()
+        from edgebot.cli.app import run as edgebot
+
+        sys.exit(edgebot(options.arguments))
+    print(f"{'switched off':34} median, s without  worst  answered", flush=True)
+    usual_s = 0.0
+    for technique in TECHNIQUES:
+        reports = [run(technique, options.questions) for _ in range(options.rounds)]
+        median_s = show(technique.name, reports, usual_s)
+        usual_s = usual_s or median_s
+
+
+if __name__ == "__main__":
+    main()
