@@ -21,7 +21,7 @@ check: setup-dev ## Read the code: ruff, mypy, shellcheck
 	@shellcheck $(SCRIPTS)
 
 bench: setup-dev ## Measure edgebot on this machine
-	@.venv/bin/python benchmarks/stages.py $(ARGS)
+	@.venv/bin/edgebot bench $(ARGS)
 	@.venv/bin/python benchmarks/sense.py
 
 clean: ## Remove what was built here; models and caches stay

@@ -1,8 +1,8 @@
 """edgebot and stock Pipecat in turn: python -m benchmarks.beside_peer YARD [--questions 20]
 
 YARD is a folder with a yardstick, `v2v.py`, that speaks recordings into a virtual microphone,
-listens at a virtual speaker and prints JSON lines, and with `run-peer.sh WAV...`, which does so with
-stock Pipecat and the same models. Neither knows anything of edgebot, so both are measured alike.
+listens at a virtual speaker and prints JSON lines, and with `run-peer.sh WAV...`, which does so
+with stock Pipecat and the same models. Neither knows of edgebot, so both are measured alike.
 The questions are those of `edgebot bench`; each program is asked them `--rounds` times, in turn.
 """
 

@@ -44,9 +44,9 @@ WATCH = """(() => {
     new MutationObserver(() => window.found.push(Number(latency.dataset.ms)))
         .observe(latency, { attributes: true, attributeFilter: ["data-ms"] });
 })()"""
-# What the engine counts itself, of each turn.
-COUNTED = """[...document.querySelectorAll("li.it small.times")]
-    .map((note) => Number(note.textContent.match(/[0-9.]+/)[0]))"""
+# What the engine counts itself, of each turn: by stage.
+COUNTED = """[...document.querySelectorAll("li.it small.times")].map((note) => Object.fromEntries(
+    note.title.split(", ").map((part) => part.match(/(.+) ([0-9.]+) s/).slice(1))))"""
 
 
 def speak() -> tuple[list[bytes], int]:
@@ -67,8 +67,8 @@ def microphone(file: Path, questions: list[bytes], rate_hz: int) -> float:
     return len(whole) / BROWSER_HZ
 
 
-async def at_the_page(folder: Path, flags: list[str]) -> tuple[list[float], list[float]]:
-    """Return what the page measures and what the engine counts, in seconds."""
+async def at_the_page(folder: Path, flags: list[str]) -> tuple[list[float], list[dict[str, str]]]:
+    """Return what the page measures, and what the engine counts by stage, in seconds."""
     lasts_s = microphone(folder / "questions.wav", *speak())
     socket = folder / "calls.sock"
     python, environment = [sys.executable, "-u", "-m"], dict(os.environ)
@@ -134,7 +134,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         page, counted = asyncio.run(at_the_page(Path(folder), flags))
         tell("at the page", page)
-        tell("of it, the engine counts", counted)
+        for stage in dict.fromkeys(stage for turn in counted for stage in turn):
+            tell(f"  {stage}", [float(turn[stage]) for turn in counted if stage in turn])
         tell("at the device", at_the_device(Path(folder), flags))
 
 
