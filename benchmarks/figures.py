@@ -1,7 +1,7 @@
 """Every figure of docs/performance.md: python -m benchmarks.figures [YARD] > figures.txt
 
-One benchmark after the other, each in a process of its own, half an hour in all; nothing else should
-be at work. YARD is what `benchmarks.beside_peer` wants; without it the peer is left out.
+One benchmark after the other, each in a process of its own, half an hour in all; nothing else
+should be at work. YARD is what `benchmarks.beside_peer` wants; without it the peer is left out.
 """
 
 from __future__ import annotations
