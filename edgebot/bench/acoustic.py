@@ -110,7 +110,8 @@ class AcousticRoom:
         self._loud_rms = max(LOUD_RMS, _ABOVE_NOISE * float(np.median(noise)) if noise else 0.0)
         began_s = time.monotonic()
         samples = np.frombuffer(question.recording.audio, dtype="<i2")
-        self._speaker.write(soxr.resample(samples, MICROPHONE_RATE_HZ, SPEAKER_RATE_HZ).tobytes())
+        # What is written as an answer would be interrupted by itself.
+        self._speaker.chime(soxr.resample(samples, MICROPHONE_RATE_HZ, SPEAKER_RATE_HZ).tobytes())
         await asyncio.sleep(question.recording.duration_s + _LONGEST_WAY_S)
         until_s = began_s + question.end_s + _LONGEST_WAY_S
         loud = [
