@@ -25,6 +25,8 @@ TURNS, ENGINES, IDLE = "turns", "engines", "idle"
 PARTS = (TURNS, ENGINES, IDLE)
 # Long enough that a timer which fires now and then counts for what it is.
 IDLE_S = 10.0
+# What a machine does for itself; more than that takes time from the engines.
+QUIET_CORES = 0.15
 # What somebody says while the language model writes.
 _LISTENING_QUESTIONS = 4
 NOTHING_TO_COMPARE = (
@@ -97,8 +99,13 @@ def _turns(
 ) -> tuple[list[Asked], Report]:
     share = Share()
     asked = asyncio.run(measure_turns(settings, questions, watcher, share, make_room))
-    section = turns_section(asked) | {"busy_cores": share.cores, "heat": heat()}
-    return asked, section
+    if share.others_cores > QUIET_CORES:
+        watcher.note(
+            f"Other programs took {share.others_cores:.1f} cores meanwhile, so these are not this "
+            "machine's own times: stop them and measure again."
+        )
+    usage = {"busy_cores": share.cores, "others_cores": share.others_cores, "heat": heat()}
+    return asked, turns_section(asked) | usage
 
 
 async def measure_turns(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgebot.bench.usage import Memory, Share, heat, memory
+from edgebot.bench.usage import Memory, Share, busy_s, heat, memory
 
 
 def test_memory_is_parted(tmp_path: Path) -> None:
@@ -16,6 +16,12 @@ def test_memory_is_parted(tmp_path: Path) -> None:
     file.write_text("9000 5000 1000 1 0 2000 0\n")
     page_mb = os.sysconf("SC_PAGE_SIZE") / 2**20
     assert memory(file) == Memory(4000 * page_mb, pytest.approx(1000 * page_mb))
+
+
+def test_waiting_is_not_busy(tmp_path: Path) -> None:
+    file = tmp_path / "stat"
+    file.write_text("cpu  100 20 30 4000 500 6 7 8 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n")
+    assert busy_s(file) == pytest.approx((100 + 20 + 30 + 6 + 7 + 8) / os.sysconf("SC_CLK_TCK"))
 
 
 def test_a_share_is_of_one_core() -> None:
