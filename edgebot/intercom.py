@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 import soxr
+from loguru import logger
 from pipecat.frames.frames import EndFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -171,13 +172,15 @@ class IntercomCall:
 
     async def _telephone(self) -> None:
         await self._came.wait()
-        if text := self._handset.why_not():
-            await self._tell(News.REFUSED, text)
-        else:
-            try:
+        try:
+            if text := self._handset.why_not():
+                await self._tell(News.REFUSED, text)
+            else:
                 await self._ring_and_talk()
-            finally:
-                self._handset.close()
+        except Exception as error:  # nobody is to wait for what does not come
+            logger.error(f"A call ended with a fault: {error!r}")
+        finally:
+            self._handset.close()
         # What was told arrives first.
         await self._worker.queue_frame(EndFrame())
 

@@ -272,6 +272,21 @@ async def test_only_what_the_settings_allow_is_taken(
             assert answer == {"edgebot": "ready"}
 
 
+async def test_a_fault_ends_the_call_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with box(tmp_path) as found:
+        with monkeypatch.context() as broken:
+            broken.setattr(found.control, "intercom_begins", lambda hang_up: 1 / 0)
+            async with ringing(found) as bridge:
+                found.control.act(Action.TAKE_CALL)
+                with pytest.raises(WireError):
+                    await to_the_end(bridge.wire)
+            await found.until_free()
+        async with ringing(found):
+            assert found.states.facts.state is AssistantState.RINGING
+
+
 async def test_when_the_engine_ends_it_rings_no_more(tmp_path: Path) -> None:
     async with box(tmp_path) as found:
         async with dial(found.file, "intercom") as (wire, _):
