@@ -26,6 +26,9 @@ from edgebot.frames import SleepFrame, TalkFrame, WakeFrame
 
 # How long the last words are waited for where speech to text does not say what it needs.
 WAIT_S = 1.0
+# So much longer where speech was heard and no word has come: a busy machine takes its time, and
+# words that came after the end would begin a turn of their own.
+LATE_S = 2.0
 
 
 class WakefulTurnStart(BaseUserTurnStartStrategy):
@@ -186,6 +189,8 @@ class TalkButtonTurnStop(BaseUserTurnStopStrategy):
 
     async def _wait(self) -> None:
         await asyncio.sleep(self._wait_s)
+        if self._is_owed and not self._has_text:
+            await asyncio.sleep(LATE_S)
         self._waiting = None
         await self._end()
 

@@ -177,6 +177,35 @@ async def test_a_word_too_short_for_the_voice_detector_is_waited_for() -> None:
         assert user.asked == ["yes"]
 
 
+async def test_words_that_come_late_are_waited_for_where_speech_was_heard() -> None:
+    async with bench() as user:
+        await user.hand(TalkFrame(held=True), START(), START(start_secs=0.2))
+        await user.hand(TalkFrame(held=False), STOP(stop_secs=0.2))
+        # Longer than speech to text says that it needs.
+        with pytest.raises(TimeoutError):
+            await ends(user)
+        await user.hand(heard("hello"))
+        assert user.asked == ["hello"]
+        assert user.count(UserStoppedSpeakingFrame) == 1
+
+
+async def test_speech_that_holds_no_word_is_not_waited_for_for_ever() -> None:
+    async with bench() as user:
+        await user.hand(TalkFrame(held=True), START(), START(start_secs=0.2))
+        await user.hand(TalkFrame(held=False), STOP(stop_secs=0.2))
+        await user.line.until_down(UserStoppedSpeakingFrame)
+        assert user.asked == []
+
+
+async def test_a_cough_behind_the_words_makes_nobody_wait() -> None:
+    async with bench() as user:
+        await user.hand(TalkFrame(held=True), START(), START(start_secs=0.2))
+        await user.hand(STOP(stop_secs=0.2), heard("hello"))
+        await user.hand(START(start_secs=0.2), TalkFrame(held=False), STOP(stop_secs=0.2))
+        await ends(user)
+        assert user.asked == ["hello"]
+
+
 async def test_a_button_held_again_goes_on_with_the_turn() -> None:
     async with bench() as user:
         await user.hand(TalkFrame(held=True), START(), START(start_secs=0.2))
