@@ -29,6 +29,7 @@ from edgebot.bench.bare import SENTENCES  # noqa: E402
 from edgebot.bench.probe import Probe, endless  # noqa: E402
 from edgebot.bench.turns import Questioner, quiet  # noqa: E402
 from edgebot.config import load_settings  # noqa: E402
+from edgebot.hw.audio_stream import SPEAKER_RATE_HZ  # noqa: E402
 
 LEFT_S = 1.0
 LOOK_EVERY_S = 0.02
@@ -43,7 +44,8 @@ class Voice:
         self.began_s: float | None = None
 
     def note(self, frame: Frame) -> None:
-        if isinstance(frame, TTSAudioRawFrame):
+        # The speaker's stage passes the sound on at its own rate as it is played.
+        if isinstance(frame, TTSAudioRawFrame) and frame.sample_rate != SPEAKER_RATE_HZ:
             self.began_s = self.began_s or time.monotonic()
             self.sound_s += len(frame.audio) / (2 * frame.sample_rate)
         elif isinstance(frame, TTSStoppedFrame):

@@ -20,6 +20,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.transports.base_output import BaseOutputTransport
 
 from edgebot.observe.together import Watcher
 
@@ -86,8 +87,10 @@ class Stamps(BaseObserver):
         """Note a frame."""
         for other in self._others:
             other.note(data.frame)
-        # What is told to all is pushed in both directions.
-        if data.direction is FrameDirection.UPSTREAM:
+        # What is told to all is pushed in both directions, and sound once more as it is played.
+        if data.direction is FrameDirection.UPSTREAM or isinstance(
+            data.source, BaseOutputTransport
+        ):
             return
         if (stage := stage_of(data.frame)) is not None:
             text = str(getattr(data.frame, "text", ""))

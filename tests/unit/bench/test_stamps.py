@@ -19,6 +19,8 @@ from pipecat.frames.frames import (
 from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.processors.frame_processor import FrameDirection
+from pipecat.transports.base_output import BaseOutputTransport
+from pipecat.transports.base_transport import TransportParams
 
 from edgebot.bench.stamps import Mark, Stamps, first_clause, stage_of, stage_times
 
@@ -88,6 +90,13 @@ def test_the_first_clause() -> None:
     said = [Mark("first token", 1, "O"), Mark("first clause", 2, "One,"), Mark("first clause", 3)]
     assert first_clause(said) == "One,"
     assert first_clause([]) == ""
+
+
+async def test_sound_that_is_played_is_not_computed_once_more() -> None:
+    stamps, output = Stamps(), BaseOutputTransport(TransportParams())
+    sound = TTSAudioRawFrame(b"", 16_000, 1)
+    await stamps.on_push_frame(FramePushed(output, output, sound, FrameDirection.DOWNSTREAM, 1))
+    assert stamps.marks == []
 
 
 async def test_marks_have_the_time_of_the_push_and_others_are_shown_all() -> None:
