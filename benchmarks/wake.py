@@ -2,7 +2,7 @@
 
 The folder holds `wake/` (a name in each recording: hey_jarvis_1.wav), `noise/kitchen.wav` and
 `orders/`, which nobody has said its name in. Each part can be run alone: --only names, questions,
-asleep, press.
+asleep, press, lead.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ from edgebot.stages.stt_moonshine import load_transcriber  # noqa: E402
 
 FRAME_S = 0.02
 SNR_DB = 10.0
-PARTS = ("names", "questions", "asleep", "press")
+PARTS = ("names", "questions", "asleep", "press", "lead")
+# As much silence before a voice, as a gate may leave there.
+LEADS_S = (1.0, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)
 
 
 def read(file: Path) -> bytes:
@@ -251,6 +253,21 @@ async def measure_press(folder: Path, settings: Settings) -> None:
         print(f"orders, pressed {late_s} s late: first word as the bare engine's: {count}")
 
 
+async def measure_lead(folder: Path, settings: Settings) -> None:
+    """How far the bare engine's own first word depends on the silence before it."""
+    transcribe = bare(settings)
+    files, unsteady = sorted((folder / "orders").glob("*.wav")), 0
+    for file in files:
+        order = read(file)
+        voice = order[first_sound(order) * 2 :] + silence(0.2)
+        heard = [order, *(silence(lead_s) + voice for lead_s in LEADS_S)]
+        first = [" ".join(words(transcribe(audio))[:1]) for audio in heard]  # type: ignore[operator]
+        unsteady += len(set(first)) > 1
+        if len(set(first)) > 1:
+            print(f"  {file.stem[:8]}: {first}", flush=True)
+    print(f"the bare engine's first word changes with the silence: {unsteady} of {len(files)}")
+
+
 def main() -> None:
     """Measure one part or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -266,6 +283,7 @@ def main() -> None:
         ("questions", measure_questions),
         ("asleep", measure_asleep),
         ("press", measure_press),
+        ("lead", measure_lead),
     ):
         if name in parts:
             asyncio.run(measure(options.folder, settings))

@@ -151,11 +151,6 @@ class GuardedUserTurnStartStrategy(BaseUserTurnStartStrategy):
         """Take note of what is about to be spoken."""
         self._spoken.add(text)
 
-    @property
-    def is_by_voice(self) -> bool:
-        """Whether a voice may still interrupt the assistant."""
-        return self._by_voice
-
     async def cleanup(self) -> None:
         """Stop waiting."""
         await self._stop_timer()

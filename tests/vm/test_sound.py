@@ -116,7 +116,11 @@ def doctor(machine: Machine) -> dict[str, dict[str, str]]:
 
 
 def test_doctor_plays_and_hears(machine: Machine) -> None:
-    found = doctor(machine)
+    # A machine that is emulated on a busy one may be late for its own sound.
+    for _ in range(3):
+        found = doctor(machine)
+        if "delay" in found:
+            break
     assert found["microphone"]["text"].startswith("Loopback: PCM (hw:0,1), ")
     assert found["speaker"]["text"].startswith("Loopback: PCM (hw:0,0), ")
     assert "hears the speaker as loud as it is played" in found["speaker heard"]["text"]

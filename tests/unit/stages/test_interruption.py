@@ -55,9 +55,11 @@ class Setup:
 class Scene:
     """The guard in Pipecat's own turn controller; `events` is all that comes of it, in order."""
 
-    def __init__(self, *, by_voice: bool = True) -> None:
+    def __init__(
+        self, *, by_voice: bool = True, guard: GuardedUserTurnStartStrategy | None = None
+    ) -> None:
         self.troubles: list[str] = []
-        self.guard = GuardedUserTurnStartStrategy(
+        self.guard = guard or GuardedUserTurnStartStrategy(
             voice=VOICE, by_voice=by_voice, when_trouble=self.troubles.append
         )
         self.events: list[str] = []
@@ -117,12 +119,17 @@ class Scene:
         await self.send(TranscriptionFrame(text, "", "", finalized=True))
 
 
-def play(act: Callable[[Scene], Awaitable[None]], *, by_voice: bool = True) -> Scene:
+def play(
+    act: Callable[[Scene], Awaitable[None]],
+    *,
+    by_voice: bool = True,
+    guard: GuardedUserTurnStartStrategy | None = None,
+) -> Scene:
     """Run an act and return what came of it."""
     scene: list[Scene] = []
 
     async def main() -> None:
-        scene.append(Scene(by_voice=by_voice))
+        scene.append(Scene(by_voice=by_voice, guard=guard))
         await scene[0].start()
         await act(scene[0])
         await scene[0].end()
@@ -396,7 +403,6 @@ class TestWhereCancellingDoesNotWork:
                 await self.echo(scene)
                 assert scene.troubles == [TROUBLE] * (times >= TOO_OFTEN)
             assert scene.events.count("hold") == TOO_OFTEN
-            assert not scene.guard.is_by_voice
             scene.events.clear()
             await scene.voice(1.5)
             await scene.words("What time is it?")
@@ -514,7 +520,17 @@ def test_what_was_said_long_ago_is_forgotten() -> None:
 
 @pytest.mark.parametrize(("guard", "made"), [("true", True), ("false", False)])
 def test_the_setting_decides_whether_there_is_one(guard: str, made: bool) -> None:
-    settings = load_settings(flags=[f"echo.guard={guard}", "turn.interrupt=false"], environment={})
-    strategy = create(settings)
-    assert (strategy is not None) is made
-    assert strategy is None or not strategy.is_by_voice
+    settings = load_settings(flags=[f"echo.guard={guard}"], environment={})
+    assert (create(settings) is not None) is made
+
+
+@pytest.mark.parametrize(("interrupt", "events"), [("true", ["hold", "go on", "turn"]), ("false", [])])
+def test_the_setting_decides_whether_a_voice_interrupts(interrupt: str, events: list[str]) -> None:
+    guard = create(load_settings(flags=[f"turn.interrupt={interrupt}"], environment={}))
+
+    async def act(scene: Scene) -> None:
+        await scene.speaks()
+        await scene.voice(1.5)
+        assert scene.events == events
+
+    play(act, guard=guard)
