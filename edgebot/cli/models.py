@@ -205,7 +205,7 @@ def _ids_in(store: Store) -> list[str]:
     """Return the ids of all models in the store, the damaged ones included."""
     if not store.root.is_dir():
         return []
-    return sorted(f.name for f in store.root.iterdir() if f.is_dir() and f.name[0] != ".")
+    return sorted(f.name for f in store.root.iterdir() if store.has_begun(f.name))
 
 
 def _roles(names: Sequence[str] | None) -> tuple[Role, ...]:

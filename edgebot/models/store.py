@@ -183,6 +183,13 @@ class Store:
             finally:
                 self._holds_lock = False
 
+    def has_begun(self, model_id: str) -> bool:
+        """Tell whether there is a version of a model, sound or damaged.
+
+        An installation that was cut leaves a folder without any.
+        """
+        return bool(self._versions(model_id))
+
     def _versions(self, model_id: str) -> list[Path]:
         home = self.root / model_id
         if model_id.startswith(".") or "/" in model_id or not home.is_dir():

@@ -130,6 +130,12 @@ def test_verify_tells_the_sound_from_the_damaged(verbs: Verbs) -> None:
     assert verbs("verify", "voice") == "voice: sound\n"
 
 
+def test_what_a_power_cut_left_empty_is_no_model(verbs: Verbs) -> None:
+    verbs("pull", "voice")
+    (verbs.store.root / "brain").mkdir()
+    assert verbs("verify") == "voice: sound\n"
+
+
 def test_remove(verbs: Verbs) -> None:
     verbs("pull", "voice")
     assert verbs("remove", "voice").startswith("voice: removed, ")
