@@ -8,7 +8,9 @@ ones; only what hears, thinks, speaks and sounds is made up, and the clock jumps
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -385,3 +387,21 @@ def test_whatever_happens_it_is_never_stuck_and_its_light_tells_the_state() -> N
     assert set(box.told) == set(AssistantState)
     told = [note for note in box.notes if "works again" not in note]
     assert {note.split()[1] for note in told} <= {"microphone", "speaker", "is"}, set(told)
+
+
+async def two_questions() -> list[AssistantState]:
+    settings = load_settings(file=Path("/dev/null"), flags=[], environment={})
+    async with running(settings) as box:
+        await ask(box)
+        await ask(box)
+        return box.told
+
+
+def test_a_wall_clock_that_jumps_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    undisturbed = run_in_fake_time(two_questions())
+    # By decades, and back, whenever somebody looks.
+    looks = itertools.cycle([4e9, 0.0, 1e9])
+    monkeypatch.setattr(time, "time", lambda: next(looks))
+    monkeypatch.setattr(time, "time_ns", lambda: int(next(looks) * 1e9))
+    assert run_in_fake_time(two_questions()) == undisturbed
+    assert undisturbed.count(AssistantState.SPEAKING) >= 2
