@@ -208,7 +208,7 @@ def test_the_service_tells_what_the_conversation_does(
     async def talk(settings: Any, **hooks: Any) -> None:
         hooks["when_note"]("A note.")
         hooks["when_ready"]()
-        hooks["when_state"](Facts(started=True, awake=True))
+        hooks["when_state"](Facts(started=True))
         hooks["when_heard"]("my secret")
         hooks["when_said"](Turn("my secret", "an answer", times_s={"first sound": 1.0}))
         seen.append(serve_status(runtime))
@@ -227,7 +227,7 @@ def test_the_service_tells_what_the_conversation_does(
     (found,) = seen
     assert found.turns == 1
     assert found.ready_at is not None
-    assert found.state is (AssistantState.FAULT if broken else AssistantState.LISTENING)
+    assert found.state is (AssistantState.FAULT if broken else AssistantState.ASLEEP)
     lines = [line.partition(" (")[0] for line in ran.err.splitlines()]
     assert lines[broken:] == ["A note.", "ready", "turn 1", "stopping"]
 
