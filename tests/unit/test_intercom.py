@@ -73,16 +73,24 @@ class Box:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def until(self, state: AssistantState) -> None:
+    async def until(self, *states: AssistantState) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            while self.states.facts.state is not state:
+            while self.states.facts.state not in states:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def until_left(self) -> None:
+        """Wait until nobody rings or talks, and nobody is connected."""
+        await self.until(AssistantState.ASLEEP, AssistantState.MUTED)
+        async with asyncio.timeout(PATIENCE_S):
+            while self.states.facts.connected:
                 self._changed.clear()
                 await self._changed.wait()
 
     async def until_free(self) -> None:
         """Wait until the last call has left nothing behind."""
         await asyncio.wait_for(asyncio.gather(*self.calls._lines), PATIENCE_S)
-        assert self.states.facts.state is AssistantState.ASLEEP
+        await self.until(AssistantState.ASLEEP)
 
     async def until_played(self) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -98,8 +106,7 @@ async def box(folder: Path, *flags: str) -> AsyncIterator[Box]:
     async with found.calls:
         yield found
     # Whatever has happened, the box is the assistant's again.
-    assert found.states.facts.state in (AssistantState.ASLEEP, AssistantState.MUTED)
-    assert not found.states.facts.connected
+    await found.until_left()
     assert found.troubles == []
 
 

@@ -524,7 +524,9 @@ def test_the_setting_decides_whether_there_is_one(guard: str, made: bool) -> Non
     assert (create(settings) is not None) is made
 
 
-@pytest.mark.parametrize(("interrupt", "events"), [("true", ["hold", "go on", "turn"]), ("false", [])])
+@pytest.mark.parametrize(
+    ("interrupt", "events"), [("true", ["hold", "go on", "turn"]), ("false", [])]
+)
 def test_the_setting_decides_whether_a_voice_interrupts(interrupt: str, events: list[str]) -> None:
     guard = create(load_settings(flags=[f"turn.interrupt={interrupt}"], environment={}))
 
