@@ -17,7 +17,7 @@ from edgebot.calls import BUSY, NOT_TAKEN, Calls
 from edgebot.control import Control
 from edgebot.frames import CallFrame, RingFrame
 from edgebot.hw.gestures import Action
-from edgebot.intercom import BROKEN, MUTED, TEXTS, Handset
+from edgebot.intercom import BROKEN, MUTED, TEXTS, Handset, News
 from edgebot.observe.state import StateObserver
 from edgebot.stages.intercom import Intercom
 from edgebot.stages.wire import WireError
@@ -132,7 +132,7 @@ async def test_a_call_is_taken_and_sound_passes_both_ways(tmp_path: Path) -> Non
         await bridge.wire.send_sound(b"\x00\x10" * 320, 16_000)
         found.stage.when_sound(b"\x00\x20" * 320)
         found.control.act(Action.TAKE_CALL)
-        assert await told(bridge, "taken") == TEXTS["taken"]
+        assert await told(bridge, "taken") == TEXTS[News.TAKEN]
         await found.until(AssistantState.CALL)
         assert found.states.facts.connected
         assert found.played == bridge.heard == b""
@@ -159,7 +159,7 @@ async def test_who_rings_is_heard_again_and_again(
 async def test_a_call_is_refused(tmp_path: Path, action: Action) -> None:
     async with box(tmp_path) as found, ringing(found) as bridge:
         found.control.act(action)
-        assert await told(bridge, "refused") == TEXTS["refused"]
+        assert await told(bridge, "refused") == TEXTS[News.REFUSED]
         with pytest.raises(WireError):
             await to_the_end(bridge.wire)
         await found.until(AssistantState.MUTED if action is Action.MUTE else AssistantState.ASLEEP)
@@ -172,7 +172,7 @@ async def test_nobody_answers(tmp_path: Path) -> None:
             update={"bridge": found.calls._settings.bridge.model_copy(update={"ring_s": 0.2})}
         )
         async with ringing(found) as bridge:
-            assert await told(bridge, "unanswered") == TEXTS["unanswered"]
+            assert await told(bridge, "unanswered") == TEXTS[News.UNANSWERED]
             with pytest.raises(WireError):
                 await to_the_end(bridge.wire)
         await found.until_free()
@@ -188,7 +188,7 @@ async def test_the_box_hangs_up(tmp_path: Path) -> None:
         await told(bridge, "taken")
         await found.until(AssistantState.CALL)
         found.control.act(Action.HANG_UP)
-        assert await told(bridge, "over") == TEXTS["over"]
+        assert await told(bridge, "over") == TEXTS[News.OVER]
         with pytest.raises(WireError):
             await to_the_end(bridge.wire)
         await found.until(AssistantState.ASLEEP)
