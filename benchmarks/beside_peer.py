@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -55,7 +56,7 @@ def peer(yard: Path, files: list[str]) -> dict[str, Any]:
 
 
 def show(name: str, found: dict[str, Any]) -> float:
-    times_s = found["times_s"]
+    times_s = found["times_s"] or [math.nan]
     median_s = statistics.median(times_s)
     memory_mb = (found["rss_mb"] or 0) + found.get("llm_server_rss_mb", 0)
     print(
@@ -79,7 +80,7 @@ def main() -> None:
         theirs_s = show("peer", peer(options.yard, files))
         ours = edgebot(options.yard, files)
         ours_s = show("edgebot", ours)
-        worst_s = max(ours["times_s"])
+        worst_s = max(ours["times_s"], default=math.nan)
         print(f"median to median {ours_s / theirs_s:.2f}, worst to median {worst_s / theirs_s:.2f}")
 
 

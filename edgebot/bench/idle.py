@@ -12,15 +12,14 @@ from dataclasses import asdict
 from typing import Any
 
 from edgebot.app import Engines, load_engine, load_engines
+from edgebot.bench.names import ROLES
 from edgebot.bench.paced import PacedMicrophone
 from edgebot.bench.turns import Questioner, quiet
 from edgebot.bench.usage import Memory, Share, memory
 from edgebot.config import Settings
-from edgebot.models.model import Role
 from edgebot.stages import wake
 
 _SETTLE_S = 2.0
-_ROLES: tuple[Role, ...] = ("stt", "llm", "tts")
 
 
 def idle(settings: Settings, began_s: float, seconds: float) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def by_engine(settings: Settings) -> dict[str, dict[str, float]]:
 async def _by_engine(settings: Settings) -> dict[str, dict[str, float]]:
     before = memory()
     found, made = {"python and pipecat": asdict(before)}, {}
-    for role in _ROLES:
+    for role in ROLES:
         made[role], _ = await load_engine(role, settings)
         before = _note(found, role, before)
     engines = Engines(made["stt"], made["llm"], made["tts"], ())

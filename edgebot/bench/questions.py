@@ -12,8 +12,8 @@ from pathlib import Path
 
 import platformdirs
 
-from edgebot.app import choose_model
 from edgebot.bench.levels import last_loud_s
+from edgebot.bench.names import model_name
 from edgebot.config import Settings
 from edgebot.errors import AudioFileError, ConfigError
 from edgebot.speaking import synthesize
@@ -64,8 +64,8 @@ def speak(settings: Settings, wanted: Sequence[str]) -> list[Question]:
     """
     if settings.language != "en":
         raise ConfigError("The questions are English: measure with --set language=en.")
-    voice, _ = choose_model("tts", settings)
-    files = [_file(f"{voice.model.id} {settings.tts.speed} {text}") for text in wanted]
+    voice = model_name("tts", settings)
+    files = [_file(f"{voice} {settings.tts.speed} {text}") for text in wanted]
     missing = [(file, text) for file, text in zip(files, wanted, strict=True) if not file.exists()]
     if missing:
         _speak(settings, missing)

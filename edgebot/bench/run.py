@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgebot.app import choose_model, load_engines
+from edgebot.app import load_engines
 from edgebot.bench import bare, idle
 from edgebot.bench.apart import Apart
 from edgebot.bench.engines import factor, join, measure_house, texts
 from edgebot.bench.floor import floor_section
+from edgebot.bench.names import ROLES, model_name
 from edgebot.bench.questions import Question, speak
 from edgebot.bench.report import Report, machine_section, rounded, turns_section
 from edgebot.bench.room import MakeRoom, PacedRoom
@@ -71,8 +72,7 @@ def measure(
     Raises:
         EdgebotError: A model or an engine cannot be used.
     """
-    models = {role: choose_model(role, settings)[0].model.id for role in ("stt", "llm", "tts")}
-    report = machine_section(models)
+    report = machine_section({role: model_name(role, settings) for role in ROLES})
     is_comparable = bare.is_comparable(settings)
     if not is_comparable:
         watcher.note(NOTHING_TO_COMPARE)
