@@ -88,8 +88,11 @@ prepare_build() {
     # Where lgpio compiles: with its own C code, and not against a library that may be missing.
     export PYPI=1
     user_cmake_args="${CMAKE_ARGS-}"
-    local lean="-DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$root/scripts/llama-lean.cmake'"
-    export CMAKE_ARGS="$lean $user_cmake_args"
+    # Left alone, llama.cpp uses half of what a processor can: it takes pip's build for one that is
+    # made for other machines.
+    llama_options="-DLLAVA_BUILD=OFF -DGGML_NATIVE=ON"
+    local lean="'-DCMAKE_PROJECT_llama.cpp_INCLUDE=$root/scripts/llama-lean.cmake'"
+    export CMAKE_ARGS="$llama_options $lean $user_cmake_args"
 }
 
 # All that decides how llama.cpp comes out: its version, the options, what the compiler makes of
@@ -99,7 +102,7 @@ llama_key() {
     {
         grep '^llama-cpp-python==' constraints.txt
         cat scripts/llama-lean.cmake
-        printf '%s\n' "${user_cmake_args-}" "$(uname -m)"
+        printf '%s\n' "$llama_options" "${user_cmake_args-}" "$(uname -m)"
         "${CC:-cc}" -march=native -dM -E -x c /dev/null 2>&1 || true
     } | sha256sum | cut -c1-16
 }

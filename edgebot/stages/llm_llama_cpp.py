@@ -32,7 +32,8 @@ from edgebot.config import Settings
 from edgebot.engines.llama import BATCH_TOKENS, LlamaEngine, Message, Sampling, Tool
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.thread import EngineThread
-from edgebot.errors import ConfigError
+from edgebot.engines.weights import is_slow, recode
+from edgebot.errors import BrokenModelError, ConfigError
 from edgebot.models.installed import InstalledModel
 from edgebot.stages import tool_calls
 from edgebot.stages.speak_ahead import Listener
@@ -338,10 +339,28 @@ def alternate(messages: Sequence[Any]) -> list[Any]:
     return joined
 
 
-def cache_folder() -> Path:
-    """Return where evaluated prompts are kept: systemd's folder for a service, or one's own."""
+def cache_folder(what: str) -> Path:
+    """Return where something is kept that can be made again: systemd's folder, or one's own."""
     service = os.environ.get("CACHE_DIRECTORY", "").partition(":")[0]
-    return Path(service or platformdirs.user_cache_dir("edgebot")) / "prompts"
+    return Path(service or platformdirs.user_cache_dir("edgebot")) / what
+
+
+def load_engine(path: Path, *, context_tokens: int, threads: int) -> LlamaEngine:
+    """Load a model, in a form that is computed faster where that can be had.
+
+    Raises:
+        BrokenModelError: llama.cpp refuses it.
+    """
+    if is_slow(path):
+        made = path
+        try:
+            made = recode(path, cache_folder("weights"))
+            return LlamaEngine(made, context_tokens=context_tokens, threads=threads)
+        except (OSError, BrokenModelError) as error:
+            if made != path:
+                made.unlink(missing_ok=True)
+            logger.warning(f"{path.name} is used as it came, which is slower: {error}")
+    return LlamaEngine(path, context_tokens=context_tokens, threads=threads)
 
 
 def identity(model: InstalledModel, context_tokens: int) -> str:
@@ -358,9 +377,9 @@ async def load(settings: Settings, model: InstalledModel) -> Callable[[], LlamaC
     """Load the model and return what makes a stage of it."""
     chosen = settings.llm
     thread = EngineThread("llama.cpp")
-    cache = PromptCache(cache_folder(), identity(model, chosen.context_tokens))
+    cache = PromptCache(cache_folder("prompts"), identity(model, chosen.context_tokens))
     engine = await thread.run(
-        lambda: LlamaEngine(
+        lambda: load_engine(
             model.path, context_tokens=chosen.context_tokens, threads=chosen.threads
         )
     )

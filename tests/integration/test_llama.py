@@ -26,10 +26,11 @@ from pipecat.services.llm_service import FunctionCallParams
 from edgebot.engines.llama import BATCH_TOKENS, Sampling
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.thread import EngineThread
+from edgebot.engines.weights import recode
 from edgebot.errors import BrokenModelError, ConfigError
 from edgebot.models.installed import InstalledModel
 from edgebot.stages import context_window
-from edgebot.stages.llm_llama_cpp import LlamaCppLLMService, LlamaCppLLMSettings
+from edgebot.stages.llm_llama_cpp import LlamaCppLLMService, LlamaCppLLMSettings, load_engine
 from tests.conftest import LLM
 from tests.integration.conftest import CONTEXT_TOKENS, CountingLlama
 from tests.integration.running import Running
@@ -400,3 +401,41 @@ class TestService:
 async def pause(seconds: float) -> None:
     """Let some of the work be done: how much is left to chance, and none of it is awaited."""
     await asyncio.sleep(seconds)
+
+
+class TestWeights:
+    """The same weights in a form that is computed faster."""
+
+    @pytest.fixture(autouse=True)
+    def _apart(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CACHE_DIRECTORY", str(tmp_path / "cache"))
+
+    def answer(self, model: InstalledModel) -> str:
+        engine = load_engine(model.path, context_tokens=512, threads=0)
+        tokens = engine.render([SYSTEM, user(FRANCE)])
+        return "".join(engine.generate(tokens, Sampling(max_tokens=24)))
+
+    def test_they_are_made_once_and_know_as_much(
+        self, model: Callable[[str], InstalledModel], tmp_path: Path
+    ) -> None:
+        assert "Paris" in self.answer(model(LLM))
+        (made,) = (tmp_path / "cache/weights").iterdir()
+        assert made.suffix == ".gguf"
+        before = made.stat()
+        assert "Paris" in self.answer(model(LLM))
+        assert made.stat().st_mtime_ns == before.st_mtime_ns
+
+    def test_a_broken_one_is_left_for_the_model_as_it_came(
+        self, model: Callable[[str], InstalledModel], tmp_path: Path
+    ) -> None:
+        made = recode(model(LLM).path, tmp_path / "cache/weights")
+        with made.open("rb+") as file:
+            file.truncate(made.stat().st_size // 2)
+        assert "Paris" in self.answer(model(LLM))
+        assert not made.exists()
+
+    def test_where_nothing_can_be_kept_the_model_is_used_as_it_came(
+        self, model: Callable[[str], InstalledModel], tmp_path: Path
+    ) -> None:
+        (tmp_path / "cache").write_text("in the way")
+        assert "Paris" in self.answer(model(LLM))

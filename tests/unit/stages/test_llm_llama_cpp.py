@@ -317,10 +317,10 @@ class TestOpening:
 
 def test_a_service_keeps_its_prompts_where_systemd_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CACHE_DIRECTORY", "/var/cache/edgebot")
-    assert cache_folder() == Path("/var/cache/edgebot/prompts")
+    assert cache_folder("prompts") == Path("/var/cache/edgebot/prompts")
     monkeypatch.delenv("CACHE_DIRECTORY")
     monkeypatch.setenv("XDG_CACHE_HOME", "/home/me/.cache")
-    assert cache_folder() == Path("/home/me/.cache/edgebot/prompts")
+    assert cache_folder("prompts") == Path("/home/me/.cache/edgebot/prompts")
 
 
 # Interruptions and faults
