@@ -29,6 +29,7 @@ from pipecat.frames.frames import (  # noqa: E402
 )
 from pipecat.pipeline.pipeline import Pipeline  # noqa: E402
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker  # noqa: E402
+from pipecat.processors.aggregators.llm_context import LLMContext  # noqa: E402
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor  # noqa: E402
 from pipecat.workers.runner import WorkerRunner  # noqa: E402
 
@@ -118,19 +119,17 @@ class Tap(FrameProcessor):
 
     @property
     def asked(self) -> str:
-        """All that the language model would have been asked."""
-        return " ".join(
-            str(frame.context.messages[-1]["content"])
-            for frame in self.frames
-            if isinstance(frame, LLMContextFrame)
-        )
+        """All that the language model would have been asked, but for what it is asked ahead."""
+        asked = [frame for frame in self.frames if isinstance(frame, LLMContextFrame)]
+        messages = asked[-1].context.messages if asked else []
+        return " ".join(str(message["content"]) for message in messages)
 
 
 async def run(
     settings: Settings, stt: FrameProcessor, sound: Sequence[bytes | Frame], *, paced: bool = True
 ) -> Tap:
     """Play sound and frames to a gate, speech to text and the user's aggregator."""
-    user, _ = context.create(settings, context.new_context(settings))
+    user, _ = context.create(settings, LLMContext())
     tap = Tap()
     gate = wake.create(settings, wake.load_engine(settings))
     worker = PipelineWorker(

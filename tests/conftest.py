@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,9 @@ def models_dir() -> Path:
     """Where this machine's models are: as `edgebot` itself would say."""
     from edgebot.config import load_settings
 
-    return load_settings().models.dir
+    # What decides which tests run (EDGEBOT_SOAK) is no setting.
+    environment = {name: value for name, value in os.environ.items() if "__" in name}
+    return load_settings(environment=environment).models.dir
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,8 @@ TAIL_S = 0.3
 CHIME_S = 0.6
 # This much silence beyond its own patience brings the voice detector to rest.
 REST_S = 0.3
+# A recognizer that begins in the middle of sound hears another first word than behind a silence.
+LEAD_S = 0.3
 
 
 class WakeGate(FrameProcessor):
@@ -132,7 +134,8 @@ class WakeGate(FrameProcessor):
             return
         await self._wake(WakeFrame(by="word"), replay=False)
         if not had_passed:
-            await self._replay(found.ago_s)
+            await self._pass_on(_silence(LEAD_S))
+            await self._pass_on(self._recent.last(found.ago_s))
 
     async def _wake(self, frame: WakeFrame, *, replay: bool = True) -> None:
         was_awake, was_busy = self._is_awake, self._is_busy
@@ -145,7 +148,7 @@ class WakeGate(FrameProcessor):
         if was_busy or not was_awake:
             await self._chime("woken")
         if replay and not was_awake:
-            await self._replay(pre_roll_s)
+            await self._pass_on(self._recent.last(pre_roll_s))
 
     async def _hold(self, frame: TalkFrame) -> None:
         was_awake = self._is_awake
@@ -157,7 +160,7 @@ class WakeGate(FrameProcessor):
         # Whoever holds the button speaks, be it ever so softly.
         await self.push_frame(VADUserStartedSpeakingFrame())
         if not was_awake:
-            await self._replay(pre_roll_s)
+            await self._pass_on(self._recent.last(pre_roll_s))
 
     async def _let_go(self, frame: TalkFrame) -> None:
         await self.push_frame(frame)
@@ -231,14 +234,17 @@ class WakeGate(FrameProcessor):
         self._recent.spoil(CHIME_S)
         await self.push_frame(ChimeFrame(name))
 
-    async def _replay(self, seconds: float) -> None:
-        for piece in pieces(self._recent.last(seconds)):
+    async def _pass_on(self, audio: bytes) -> None:
+        for piece in pieces(audio):
             await self.push_frame(InputAudioRawFrame(piece, RATE_HZ, 1))
 
     async def _rest(self) -> None:
         """Let the voice detector hear that nobody speaks, without waiting for it in real time."""
-        for piece in pieces(bytes(int((self._stop_s + REST_S) * RATE_HZ) * 2)):
-            await self.push_frame(InputAudioRawFrame(piece, RATE_HZ, 1))
+        await self._pass_on(_silence(self._stop_s + REST_S))
+
+
+def _silence(seconds: float) -> bytes:
+    return bytes(int(seconds * RATE_HZ) * 2)
 
 
 def load_engine(settings: Settings) -> WakeWordEngine | None:

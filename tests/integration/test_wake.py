@@ -79,6 +79,16 @@ def names_heard(engine: MicroWakeWordEngine, audio: bytes) -> list[str]:
     return [detection.name for detection in found if detection]
 
 
+def name_ends_s(engine: MicroWakeWordEngine, audio: bytes, piece_s: float) -> float:
+    """Return when a name ends in sound that comes in pieces; infinity is never."""
+    engine.reset()
+    size = int(RATE_HZ * piece_s) * 2
+    for start in range(0, len(audio), size):
+        if found := engine.accept(audio[start : start + size]):
+            return min(start + size, len(audio)) / (2 * RATE_HZ) - found.ago_s
+    return float("inf")
+
+
 class TestEngine:
     """Words that the voice says, each at several speeds: no two renderings are the same."""
 
@@ -95,6 +105,17 @@ class TestEngine:
         (name,) = (name for name in engine.names if name.lower() == NAMES[word].lower())
         assert heard.count([name]) >= 2
         assert all(found in ([], [name]) for found in heard)
+
+    def test_a_name_ends_where_it_ends_however_long_the_pieces_are(
+        self, engine: MicroWakeWordEngine, say: Say
+    ) -> None:
+        for speed in (1.0, 0.95, 1.05, 0.9, 1.1):
+            audio = silence(1) + say("Okay Nabu", speed) + silence(1)
+            ends = [name_ends_s(engine, audio, piece_s) for piece_s in (0.02, 0.04, 0.1)]
+            if ends[0] < float("inf"):
+                assert max(ends) - min(ends) < 0.015
+                return
+        pytest.fail("the name was heard at no speed")
 
     @pytest.mark.parametrize("text", [QUESTION, "Hello there, how are you today?", "Hey, Travis!"])
     def test_other_words_are_not_its_name(

@@ -30,6 +30,7 @@ from edgebot.frames import ChimeFrame, SleepFrame, TalkFrame, WakeFrame
 from edgebot.stages.wake import (
     GIVE_UP_AFTER_S,
     HEARD_AFTER_S,
+    LEAD_S,
     WOKEN_AT_LEAST_S,
     Mode,
     WakeGate,
@@ -157,6 +158,14 @@ async def test_its_name_wakes_it_with_the_sound_behind_the_name() -> None:
         assert gate.passed == "y!"
         assert await gate.hears(*sound("what")) == "what"
         assert gate.gate.is_awake
+
+
+async def test_what_follows_the_name_begins_behind_a_silence() -> None:
+    async with bench() as gate:
+        await gate.down(*sound("hey!"))
+        await gate.told()
+        silence = bytes(int(LEAD_S * RATE_HZ) * 2)
+        assert gate.sound == silence + b"y" * FRAME_BYTES + b"!" * FRAME_BYTES
 
 
 async def test_a_press_wakes_it_with_the_sound_before_the_press() -> None:
