@@ -65,7 +65,9 @@ version_id() {
 name_of() { basename "$(readlink "$base/$1" 2>/dev/null || true)"; }
 
 is_running_systemd() {
-    [[ -z "$destdir" && -d /run/systemd/system ]] && command -v systemctl >/dev/null
+    [[ -z "$destdir" && -d /run/systemd/system ]] && command -v systemctl >/dev/null || return 1
+    # Without a session, as through su, a user's own manager cannot be reached.
+    ((!for_user)) || systemctl --user show-environment >/dev/null 2>&1
 }
 
 make_user_and_folders() {
@@ -220,7 +222,7 @@ start_or_go_back() {
     before="$(name_of current)"
     switch_to "$version"
     if ! is_running_systemd; then
-        say "  systemd does not run here: the service starts at the next boot"
+        say "  systemd does not run here: the service starts at the next $( ((for_user)) && echo login || echo boot)"
         mkdir -p "$units/$target.wants"
         ln -sf "../$unit" "$units/$target.wants/$unit"
         return

@@ -53,7 +53,8 @@ def suite() -> str:
 @pytest.fixture(scope="session")
 def models_dir() -> Path:
     """Where this machine's models are; what asks for these tests is no setting."""
-    kept = {name: text for name, text in os.environ.items() if "EDGEBOT_SYSTEM" not in name}
+    wishes = ("EDGEBOT_SYSTEM", "EDGEBOT_CUTS")
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(wishes)}
     return load_settings(environment=kept).models.dir
 
 
