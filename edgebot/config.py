@@ -10,6 +10,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -423,11 +424,11 @@ def validate(stack: Sequence[Layer]) -> Settings:
 def models_dir(value: Any) -> Any:
     """Return the models' folder: the configured one, else the machine's, else the user's."""
     if value == "":
-        return (
-            MACHINE_MODELS
-            if MACHINE_MODELS.is_dir()
-            else Path(platformdirs.user_data_dir("edgebot")) / "models"
-        )
+        # The bridge's service may not even look there.
+        with suppress(PermissionError):
+            if MACHINE_MODELS.is_dir():
+                return MACHINE_MODELS
+        return Path(platformdirs.user_data_dir("edgebot")) / "models"
     return Path(value).expanduser() if isinstance(value, str) else value
 
 

@@ -56,6 +56,10 @@ def here() -> Iterator[Machine]:
             file.parent.mkdir(exist_ok=True)
             file.write_text(content)
         machine.run("getent passwd edgebot || useradd --system --user-group edgebot")
+        # As on every machine that the installer has seen.
+        machine.run(
+            "mkdir -p /var/lib/edgebot/models /etc/edgebot && touch /etc/edgebot/edgebot.toml"
+        )
         machine.run("systemctl daemon-reload")
         machine.run(ENGINE.format(python=PYTHON, root=ROOT))
         machine.until("test -S /run/edgebot/calls.sock", within_s=PATIENCE_S)
@@ -93,11 +97,12 @@ def test_it_sees_nothing_of_the_engines(here: Machine) -> None:
     process = here.shows("MainPID", UNIT)
     assert here.says(f"ps -o user= -p {process}") not in ("root", "edgebot")
     inside = f"nsenter --target {process} --mount --root --wd"
-    here.run("mkdir -p /var/lib/edgebot/models")
     assert here.run(f"{inside} ls /home /root", is_checked=False).stdout.split() == [
         "/home:",
         "/root:",
     ]
+    assert here.says("ls /var/lib/edgebot") == "models"
+    assert here.run(f"{inside} ls /var/lib/edgebot", is_checked=False).stdout == ""
 
 
 def test_its_link_stays_the_same(here: Machine) -> None:

@@ -164,6 +164,17 @@ def test_the_models_folder_is_the_machines_where_there_is_one(tmp_path: Path) ->
     assert load("models.dir=/elsewhere").models.dir == Path("/elsewhere")
 
 
+def test_who_may_not_look_there_has_no_machine_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hidden(type(tmp_path)):  # type: ignore[misc]
+        def is_dir(self) -> bool:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(config, "MACHINE_MODELS", Hidden("/var/lib/edgebot/models"))
+    assert load().models.dir == tmp_path / "data" / "edgebot" / "models"
+
+
 def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     assert load("models.dir=~/models").models.dir == Path("/home/somebody/models")
