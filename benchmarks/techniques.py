@@ -50,6 +50,7 @@ TECHNIQUES = (
     Technique("the voice in windows", taken_out="windows"),
     Technique("clauses", ("tts.speak_by=sentence",)),
     Technique("both: ahead, and reading ahead", ("turn.eager=false",), taken_out="reading_ahead"),
+    Technique("weights in a form computed faster", taken_out="recoding"),
     Technique("threads that sleep soon", environment=tuple(LONG_SPIN.items())),
     NOTHING,
 )
@@ -77,10 +78,17 @@ def without_reading_ahead() -> None:
     read_ahead.create = lambda *args: None  # type: ignore[assignment]
 
 
+def without_recoding() -> None:
+    from edgebot.stages import llm_llama_cpp
+
+    llm_llama_cpp.is_slow = lambda path: False
+
+
 WITHOUT: dict[str, Callable[[], None]] = {
     "windows": without_windows,
     "speaking_ahead": without_speaking_ahead,
     "reading_ahead": without_reading_ahead,
+    "recoding": without_recoding,
 }
 
 
