@@ -71,6 +71,8 @@ class LocalMoonshineSTTService(EagerEndOfTurnSTTServiceMixin, MoonshineSTTServic
         self._forgotten = 0
         self._pauses = PauseDetector(RATE_HZ)
         self._guess: asyncio.Task[str] | None = None
+        # A guess that is dropped is read to its end all the same; the next one waits for it.
+        self._is_reading = False
         super().__init__(settings=settings, ttfs_p99_latency=1.0, enable_eager_end_of_turn=is_eager)
         self._language = moonshine_language_to_frame_language(str(settings.language))
 
@@ -107,7 +109,8 @@ class LocalMoonshineSTTService(EagerEndOfTurnSTTServiceMixin, MoonshineSTTServic
         was_pause, is_pause = self._pauses.is_pause, self._pauses.hear(frame.audio)
         if not self._user_speaking or not self.eager_end_of_turn_enabled:
             return
-        if is_pause and self._guess is None:
+        if is_pause and self._guess is None and not self._is_reading:
+            self._is_reading = True
             pcm = bytes(self._audio_buffer) + self._trailing_silence()
             self._guess = self.create_task(self._read_ahead(pcm))
         elif was_pause and not is_pause:
@@ -121,7 +124,10 @@ class LocalMoonshineSTTService(EagerEndOfTurnSTTServiceMixin, MoonshineSTTServic
     async def _read_ahead(self, pcm: bytes) -> str:
         me = asyncio.current_task()
         audio = (np.frombuffer(pcm, dtype="<i2") / 32768).astype(np.float32).tolist()
-        transcript = await asyncio.to_thread(self._loaded.transcribe_without_streaming, audio)
+        try:
+            transcript = await asyncio.to_thread(self._loaded.transcribe_without_streaming, audio)
+        finally:
+            self._is_reading = False
         text = " ".join(line.text for line in transcript.lines).strip()
         if text and self._guess is me:
             await self._push_eager_end_of_turn(text, user_id=self._user_id, language=self._language)

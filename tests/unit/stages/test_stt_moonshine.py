@@ -123,6 +123,19 @@ async def test_a_guess_that_is_not_ready_when_the_voice_goes_on_is_never_told() 
     assert ear.most_at_once == 1
 
 
+async def test_guesses_do_not_pile_up() -> None:
+    ear = FakeTranscriber()
+    async with line_of(ear) as line:
+        ear.gate.clear()
+        await line.send(START(), *sound("###...##...##...##..."))
+        await line.until(lambda: ear.at_once == 1)
+        await line.send(*sound("##"), STOP())
+        await line.until_down(STOP)
+        ear.gate.set()
+        await line.until_down(TranscriptionFrame)
+    assert ear.heard == ["3 loud", "11 loud"]
+
+
 async def test_without_eagerness_it_is_read_at_the_end_only() -> None:
     ear = FakeTranscriber()
     async with line_of(ear, is_eager=False) as line:
