@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,9 @@ from edgebot.stages.intercom import Intercom
 
 # A big model on a slow card takes its time.
 START_TIMEOUT_S = 300.0
+# An engine's thread comes back to Python many times for each token, and would wait up to 5 ms each
+# time for the thread that moves the sound.
+SWITCH_S = 0.0005
 
 
 MakeStage = Callable[[], FrameProcessor]
@@ -107,6 +111,7 @@ def choose_model(role: Role, settings: Settings) -> tuple[InstalledModel, list[s
 
 async def load_engines(settings: Settings) -> Engines:
     """Load speech to text, the language model and the voice, side by side."""
+    sys.setswitchinterval(SWITCH_S)
     loaded = await asyncio.gather(
         load_engine("stt", settings), load_engine("llm", settings), load_engine("tts", settings)
     )

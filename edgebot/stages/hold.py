@@ -44,9 +44,7 @@ class Hold:
         wish = bare(words, phrases)
         if wish in phrases.stop or wish in phrases.sleep:
             return self.question_s
-        while words and words[0] in phrases.fillers:
-            words = words[1:]
-        is_question = len(words) >= FEWEST_WORDS and words[0] in phrases.questions
+        is_question = _asks(words, phrases)
         last = words[-1] if words else ""
         if text.rstrip().endswith(BREAKS) or last in phrases.unfinished:
             # "Where is it from?"
@@ -54,6 +52,17 @@ class Hold:
         if is_question:
             return self.question_s
         return self.unfinished_s if last in phrases.dangling else self.usual_s
+
+
+def _asks(words: list[str], phrases: Phrases) -> bool:
+    while words and words[0] in phrases.fillers:
+        words = words[1:]
+    # "Could you tell me what time it is?"
+    for opening in phrases.openings:
+        if tuple(words[: len(opening)]) == opening:
+            words = words[len(opening) :]
+            break
+    return len(words) >= FEWEST_WORDS and words[0] in phrases.questions
 
 
 def create(settings: Settings, names: Sequence[str] = ()) -> Hold:

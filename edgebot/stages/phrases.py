@@ -23,6 +23,7 @@ class Phrases:
         half: "Half" of a unit.
         joined: "And", between units.
         questions: What a question begins with, if it is no wish in disguise ("can I have").
+        openings: What may stand before a question, as its words.
         unfinished: What nobody ends with.
         dangling: What nobody ends with but in a question ("how many legs does it have").
         said: What is answered, by occasion.
@@ -41,6 +42,7 @@ class Phrases:
     quarter: frozenset[str]
     joined: frozenset[str]
     questions: frozenset[str]
+    openings: tuple[tuple[str, ...], ...]
     unfinished: frozenset[str]
     dangling: frozenset[str]
     said: Mapping[str, str]
@@ -126,6 +128,18 @@ ENGLISH = Phrases(
     questions=_words(
         "what whats who whos whose whom when whens where wheres why which how hows is are was were "
         "do does did has have"
+    ),
+    openings=tuple(
+        tuple(text.split())
+        for text in (
+            "tell me",
+            "can you tell me",
+            "could you tell me",
+            "would you tell me",
+            "do you know",
+            "can you say",
+            "i want to know",
+        )
     ),
     unfinished=_words(
         "a an the and or but nor so if then than because that this these those with without of to "
