@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from loguru import logger
 
 from edgebot.app import choose_model
 from edgebot.bench.levels import last_loud_s
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    logger.disable("pipecat")
     # Short answers: it is the questions that count.
     flags = ["llm.max_tokens=12", "turn.interrupt=true", *options.settings]
     measure(options.folder, load_settings(flags=flags), options.seed)

@@ -13,6 +13,8 @@ from edgebot.errors import DeviceError
 WATCH_EVERY_S = 0.2
 # A device has stopped when it was found silent more often than this; a call weighs against two.
 _MOST_SILENT_LOOKS = 6
+# A sound server on a busy machine lets a new stream wait for its first sound.
+_MOST_SILENT_LOOKS_AT_FIRST = 14
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 2.0
 _BACK_OFF = 1.5
@@ -148,7 +150,8 @@ class Keeper(Generic[D]):
             if calls > 1 and not worked:
                 worked = True
                 await self._when_working()
-            if device.is_lost or silences > _MOST_SILENT_LOOKS:
+            most = _MOST_SILENT_LOOKS if worked else _MOST_SILENT_LOOKS_AT_FIRST
+            if device.is_lost or silences > most:
                 return self._stopped, worked and loop.time() - opened_s > _SHORT_LIFE_S
         return "", worked
 
