@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from loguru import logger
 from moonshine_voice import Transcriber, Transcript, string_to_model_arch
 from moonshine_voice.errors import MoonshineError
 from pipecat.frames.frames import (
@@ -33,6 +34,9 @@ from edgebot.models.installed import InstalledModel
 from edgebot.stages.pauses import PauseDetector
 
 RATE_HZ = 16_000
+# A guess that takes longer is in the way of the words that count; after so many in a row, no more.
+SLOW_GUESS_S = 0.4
+MOST_SLOW_GUESSES = 3
 
 
 class OneAtATime:
@@ -73,6 +77,7 @@ class LocalMoonshineSTTService(EagerEndOfTurnSTTServiceMixin, MoonshineSTTServic
         self._guess: asyncio.Task[str] | None = None
         # A guess that is dropped is read to its end all the same; the next one waits for it.
         self._is_reading = False
+        self._slow_guesses = 0
         super().__init__(settings=settings, ttfs_p99_latency=1.0, enable_eager_end_of_turn=is_eager)
         self._language = moonshine_language_to_frame_language(str(settings.language))
 
@@ -109,7 +114,8 @@ class LocalMoonshineSTTService(EagerEndOfTurnSTTServiceMixin, MoonshineSTTServic
         was_pause, is_pause = self._pauses.is_pause, self._pauses.hear(frame.audio)
         if not self._user_speaking or not self.eager_end_of_turn_enabled:
             return
-        if is_pause and self._guess is None and not self._is_reading:
+        may_guess = not self._is_reading and self._slow_guesses < MOST_SLOW_GUESSES
+        if is_pause and self._guess is None and may_guess:
             self._is_reading = True
             pcm = bytes(self._audio_buffer) + self._trailing_silence()
             self._guess = self.create_task(self._read_ahead(pcm))
@@ -124,10 +130,19 @@ class LocalMoonshineSTTService(EagerEndOfTurnSTTServiceMixin, MoonshineSTTServic
     async def _read_ahead(self, pcm: bytes) -> str:
         me = asyncio.current_task()
         audio = (np.frombuffer(pcm, dtype="<i2") / 32768).astype(np.float32).tolist()
+        clock = asyncio.get_running_loop().time
+        began_s = clock()
         try:
             transcript = await asyncio.to_thread(self._loaded.transcribe_without_streaming, audio)
         finally:
             self._is_reading = False
+            took_s = clock() - began_s
+            self._slow_guesses = self._slow_guesses + 1 if took_s > SLOW_GUESS_S else 0
+        if self._slow_guesses == MOST_SLOW_GUESSES:
+            logger.warning(
+                f"Moonshine takes {took_s:.1f} s to read a question here, so it no longer begins "
+                "before its end: answers come a little later."
+            )
         text = " ".join(line.text for line in transcript.lines).strip()
         if text and self._guess is me:
             await self._push_eager_end_of_turn(text, user_id=self._user_id, language=self._language)

@@ -24,6 +24,7 @@ from pipecat.services.moonshine.stt import MoonshineSTTSettings
 from pipecat.transcriptions.language import Language
 
 from edgebot.frames import SleepFrame
+from edgebot.stages import stt_moonshine
 from edgebot.stages.stt_moonshine import LocalMoonshineSTTService, OneAtATime
 
 RATE_HZ = 16_000
@@ -134,6 +135,22 @@ async def test_guesses_do_not_pile_up() -> None:
         ear.gate.set()
         await line.until_down(TranscriptionFrame)
     assert ear.heard == ["3 loud", "11 loud"]
+
+
+async def test_a_machine_that_is_too_slow_guesses_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stt_moonshine, "SLOW_GUESS_S", -1.0)
+    ear = FakeTranscriber()
+    async with line_of(ear) as line:
+        for number in range(stt_moonshine.MOST_SLOW_GUESSES):
+            await line.send(START(), *sound("#..."))
+            await line.until_down(EagerTranscriptionFrame, number + 1)
+            await line.send(STOP())
+            await line.until_down(TranscriptionFrame, number + 1)
+        await line.send(START(), *sound("##....."), STOP())
+        await line.until(lambda: texts(line, TranscriptionFrame)[-1] == "2 loud")
+    assert len(texts(line, EagerTranscriptionFrame)) == stt_moonshine.MOST_SLOW_GUESSES
 
 
 async def test_without_eagerness_it_is_read_at_the_end_only() -> None:
