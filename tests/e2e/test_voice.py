@@ -28,6 +28,14 @@ QUESTIONS = {
     "What is the capital of Italy?": "Rome|Italy",
 }
 LONG = "Please tell me a long story about a king and his castle."
+WISH = "Please tell me the names of three wild animals."
+STORY = (
+    "Once upon a time there was a king who lived in a castle by the sea. Every morning he walked "
+    "down to the harbour and counted the ships. One day a strange ship came in, with green sails "
+    "and nobody on board. The king wondered, and went on board himself, and was never seen again."
+)
+# As long as that takes to tell, and no longer.
+STORY_S = 14.0
 
 
 @dataclass
@@ -84,34 +92,31 @@ def test_a_spoken_question_is_answered_aloud(
     pytest.fail(f"{question!r} was not answered in three times of asking")
 
 
-def test_speaking_into_an_answer_silences_it(room: Room, spoken: Spoken) -> None:
+def test_speaking_into_an_answer_silences_it(
+    command: list[str], sound: VirtualSound, spoken: Spoken
+) -> None:
     """From the first sound of a voice at the microphone to the last sound at the speaker."""
-    # The smallest model does not always have much to say, and then there is nothing to interrupt.
-    for wish in (
-        LONG,
-        "Explain to me step by step how bread is made.",
-        "Tell me about the sea.",
-    ) * 2:
+    sets = [f"--set={flag}" for flag in ("wake.mode=always", f"assistant.greeting={STORY}")]
+    with (
+        Program([*command, *sets, "run"], sound.environment) as program,
+        sound.hear("mic") as microphone,
+        sound.hear("spk") as speaker,
+    ):
+        begun = speaker.wait_for_sound(time.monotonic(), READY_S)
+        # In the first seconds of sound the canceller does not know the room, and takes a voice over
+        # the story for an echo.
+        time.sleep(6.0)
         asked = time.monotonic()
-        room.sound.play(spoken(wish))
-        begun = room.speaker.wait_for_sound(asked, ANSWER_S)
-        time.sleep(1.0)
-        interrupted = time.monotonic()
-        room.sound.play(spoken("Stop, please. What is the capital of France?"))
-        onset = room.microphone.wait_for_sound(interrupted, 5)
-        silence = room.speaker.wait_for_silence(onset, lasts_s=0.5, timeout_s=ANSWER_S)
-        room.program.wait_for(r"^ *edgebot  (.*(?:Paris|France).*)", ANSWER_S, after=onset)
-        room.speaker.wait_for_silence(time.monotonic(), lasts_s=PAUSE_S, timeout_s=60)
-        answers = [line for at, line in room.program.lines if at > asked and "edgebot  " in line]
-        if "(interrupted)" in answers[0]:
-            break
-    else:
-        pytest.fail("no answer was interrupted")
-    print(f"from speech to silence: {silence - onset:.2f} s")
-    assert silence > begun
-    # The story does not go on: the next answer is the new question's.
-    assert re.search("Paris|France", answers[1])
-    assert "interrupted" not in answers[1]
+        sound.play(spoken(WISH))
+        onset = microphone.wait_for_sound(asked, 5)
+        silence = speaker.wait_for_silence(onset, lasts_s=0.5, timeout_s=ANSWER_S)
+        # The story does not go on: what is said next answers what was understood.
+        program.wait_for(r"^ *you  (.*)", ANSWER_S, after=onset)
+        program.wait_for(r"^ *edgebot  (.*)", ANSWER_S, after=silence)
+        heard = [match.group(1) for _, match in program.find(r"^ *you  (.*)", asked)]
+    print(f"from speech to silence: {silence - onset:.2f} s, and it heard {heard}")
+    assert silence - begun < STORY_S - 3.0
+    assert likeness(" ".join(heard), WISH) > 0.5
     # Detecting a voice takes 0.2 s; the rest is the sound on its way.
     assert silence - onset < 1.0
 

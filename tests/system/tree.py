@@ -32,6 +32,8 @@ def why_not(*more: str) -> str | None:
     Args:
         more: Programs that are needed beside systemd-nspawn.
     """
+    if not os.environ.get("EDGEBOT_SYSTEM"):
+        return "a systemd of its own is booted: EDGEBOT_SYSTEM=1 asks for it"
     if os.geteuid() != 0:
         return "this needs root, to boot a Debian of its own"
     for program in ("systemd-nspawn", "nsenter", *more):
