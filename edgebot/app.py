@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pipecat.frames.frames import EndFrame, ErrorFrame, TTSSpeakFrame
 from pipecat.observers.base_observer import BaseObserver
@@ -45,6 +45,7 @@ START_TIMEOUT_S = 300.0
 SWITCH_S = 0.0005
 
 
+T = TypeVar("T")
 MakeStage = Callable[[], FrameProcessor]
 
 
@@ -172,6 +173,19 @@ async def assemble(settings: Settings, engines: Engines, box: Box | None = None)
     )
 
 
+async def unless_ended(running: asyncio.Task[None], waiting: Awaitable[T]) -> T:
+    """Wait for something, unless a running conversation ends first: then raise its fault."""
+    task = asyncio.ensure_future(waiting)
+    try:
+        await asyncio.wait([task, running], return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            running.result()
+            raise KeyboardInterrupt
+        return task.result()
+    finally:
+        task.cancel()
+
+
 class Conversation:
     """One pipeline at work between a transport's two ends."""
 
@@ -222,6 +236,7 @@ class Conversation:
             ),
             observers=observers or [],
             enable_rtvi=is_call,
+            # Pipecat's own log of turns would be shown every frame, and nobody reads it.
             enable_turn_tracking=False,
             idle_timeout_secs=idle_timeout_s,
             # What cannot work any more is a fault, not a silence.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgebot.app import Conversation, assemble, load_engines
+from edgebot.app import Conversation, assemble, load_engines, unless_ended
 from edgebot.config import Settings
 from edgebot.errors import AudioFileError
 from edgebot.observe.turns import Turn, TurnObserver
@@ -108,7 +108,7 @@ class Questioner:
         )
         self._running = asyncio.create_task(self.conversation.run())
         try:
-            await self._or_fault(self._ready.wait())
+            await unless_ended(self._running, self._ready.wait())
             yield self
         finally:
             await self.conversation.worker.cancel()
@@ -121,24 +121,14 @@ class Questioner:
             AudioFileError: Nobody speaks in it, or no word is understood.
             EngineError: An engine stopped working.
         """
-        await self._or_fault(self.transport.play(recording))
+        await unless_ended(self._running, self.transport.play(recording))
         try:
-            heard = await asyncio.wait_for(self._or_fault(self._heard.get()), _PATIENCE_S)
+            heard = await asyncio.wait_for(
+                unless_ended(self._running, self._heard.get()), _PATIENCE_S
+            )
         except TimeoutError:
             raise AudioFileError(f"Nobody is heard to speak in {recording.name}.") from None
         if not heard:
             raise AudioFileError(f"Somebody speaks in {recording.name}, but no word is understood.")
-        turn = await self._or_fault(self._said.get())
+        turn = await unless_ended(self._running, self._said.get())
         return Answer(turn, self.transport.take_spoken())
-
-    async def _or_fault(self, waiting: Any) -> Any:
-        """Wait for something, unless the conversation ends first: then raise its fault."""
-        task = asyncio.ensure_future(waiting)
-        try:
-            await asyncio.wait([task, self._running], return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                self._running.result()
-                raise KeyboardInterrupt
-            return task.result()
-        finally:
-            task.cancel()

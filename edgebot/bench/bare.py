@@ -17,7 +17,7 @@ from edgebot.bench.questions import Question
 from edgebot.bench.turns import Asked
 from edgebot.config import Settings
 from edgebot.engines.llama import LlamaEngine
-from edgebot.engines.weights import is_slow, recode
+from edgebot.engines.weights import faster
 from edgebot.stages.context import new_context
 from edgebot.stages.llm_llama_cpp import cache_folder
 from edgebot.stages.recording import RATE_HZ
@@ -46,8 +46,7 @@ def llama(settings: Settings) -> BareLlama:
     threads = settings.llm.threads or (processors - 1 if processors >= 4 else processors)
     path = choose_model("llm", settings)[0].path
     # The same weights as the house's: what was made of them is no part of the comparison.
-    if is_slow(path):
-        path = recode(path, cache_folder("weights"))
+    path = faster(path, cache_folder("weights"))
     return BareLlama(path, context_tokens=settings.llm.context_tokens, threads=threads)
 
 

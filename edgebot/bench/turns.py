@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from pipecat.frames.frames import Frame
 
-from edgebot.app import Box, Conversation, Engines, assemble
+from edgebot.app import Box, Conversation, Engines, assemble, unless_ended
 from edgebot.bench.questions import Question
 from edgebot.bench.room import MakeRoom, PacedRoom, Room
 from edgebot.bench.stamps import (
@@ -140,7 +140,7 @@ class Questioner:
         )
         self._running = asyncio.create_task(conversation.run())
         try:
-            await self._or_end(self._ready.wait())
+            await unless_ended(self._running, self._ready.wait())
             self._zero_s = clock_zero_s(stages.user)
             yield self
         finally:
@@ -159,11 +159,11 @@ class Questioner:
         self.room.begin()
         self._end_s = None
         self.has_begun.set()
-        self._end_s = end_s = await self._or_end(self.room.say(question))
+        self._end_s = end_s = await unless_ended(self._running, self.room.say(question))
         self.has_begun.clear()
         turn = await self._answer()
         while not self.room.is_still:
-            await self._or_end(asyncio.sleep(_LOOK_EVERY_S))
+            await unless_ended(self._running, asyncio.sleep(_LOOK_EVERY_S))
         return self._asked(question, end_s, turn)
 
     @property
@@ -186,7 +186,10 @@ class Questioner:
         turn = Turn()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(deadline_s):
-                while not (turn := await self._or_end(self._said.get())).said or turn.interrupted:
+                while (
+                    not (turn := await unless_ended(self._running, self._said.get())).said
+                    or turn.interrupted
+                ):
                     pass
         return turn
 
@@ -207,18 +210,6 @@ class Questioner:
             withdrawn=sum(mark.stage == WITHDRAWN for mark in marks),
             gaps_s=self.room.gaps_s,
         )
-
-    async def _or_end(self, waiting: Awaitable[T]) -> T:
-        """Wait for something, unless the conversation ends first: then raise its fault."""
-        task = asyncio.ensure_future(waiting)
-        try:
-            await asyncio.wait([task, self._running], return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                self._running.result()
-                raise KeyboardInterrupt
-            return task.result()
-        finally:
-            task.cancel()
 
 
 async def ask_all(

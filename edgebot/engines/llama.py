@@ -59,6 +59,7 @@ class LlamaEngine:
             BrokenModelError: llama.cpp refuses the file, or it has no chat template.
         """
         silence_log()
+        self.path = path
         processors = os.cpu_count() or 1
         threads = threads or (processors - 1 if processors >= 4 else processors)
         try:

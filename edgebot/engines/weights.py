@@ -21,13 +21,8 @@ _SLOW = (".Q4_1", "-Q4_1")
 MOST_BYTES = 256 << 20
 
 
-def is_slow(path: Path) -> bool:
-    """Tell whether a model's weights come in a form that is worth making anew."""
-    return path.stem.upper().endswith(_SLOW) and path.stat().st_size <= MOST_BYTES
-
-
-def recode(path: Path, folder: Path) -> Path:
-    """Return a file with the weights of a model as Q8_0; it is made only once.
+def faster(path: Path, folder: Path) -> Path:
+    """Return a file with the same weights as Q8_0, made only once; else the model's own.
 
     Args:
         path: The model's own file.
@@ -37,6 +32,8 @@ def recode(path: Path, folder: Path) -> Path:
         OSError: It cannot be written.
     """
     facts = path.stat()
+    if not path.stem.upper().endswith(_SLOW) or facts.st_size > MOST_BYTES:
+        return path
     name = f"{path.stem}.{facts.st_size:x}.{facts.st_mtime_ns:x}.{llama_cpp.__version__}.Q8_0"
     made = folder / f"{name}.gguf"
     if made.exists():

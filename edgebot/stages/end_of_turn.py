@@ -20,9 +20,7 @@ from pipecat.turns.types import ProcessFrameResult, UserTurnSpeculation
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy, NormalizedMatch
 
 from edgebot.frames import TalkFrame
-
-# How long the last words are waited for where speech to text does not say what it needs.
-WAIT_S = 1.0
+from edgebot.stages.turns import WAIT_S
 
 
 class EagerTurnStop(BaseUserTurnStopStrategy):

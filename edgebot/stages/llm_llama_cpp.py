@@ -32,7 +32,7 @@ from edgebot.config import Settings
 from edgebot.engines.llama import BATCH_TOKENS, LlamaEngine, Message, Sampling, Tool
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.thread import EngineThread
-from edgebot.engines.weights import is_slow, recode
+from edgebot.engines.weights import faster
 from edgebot.errors import BrokenModelError, ConfigError
 from edgebot.models.installed import InstalledModel
 from edgebot.stages import tool_calls
@@ -351,38 +351,40 @@ def load_engine(path: Path, *, context_tokens: int, threads: int) -> LlamaEngine
     Raises:
         BrokenModelError: llama.cpp refuses it.
     """
-    if is_slow(path):
-        made = path
-        try:
-            made = recode(path, cache_folder("weights"))
-            return LlamaEngine(made, context_tokens=context_tokens, threads=threads)
-        except (OSError, BrokenModelError) as error:
-            if made != path:
-                made.unlink(missing_ok=True)
-            logger.warning(f"{path.name} is used as it came, which is slower: {error}")
+    made = path
+    try:
+        made = faster(path, cache_folder("weights"))
+        return LlamaEngine(made, context_tokens=context_tokens, threads=threads)
+    except (OSError, BrokenModelError) as error:
+        if made != path:
+            made.unlink(missing_ok=True)
+        elif isinstance(error, BrokenModelError):
+            raise
+        logger.warning(f"{path.name} is used as it came, which is slower: {error}")
     return LlamaEngine(path, context_tokens=context_tokens, threads=threads)
 
 
-def identity(model: InstalledModel, context_tokens: int) -> str:
+def identity(model: InstalledModel, engine: LlamaEngine) -> str:
     """Return what makes an evaluated prompt another one."""
     if model.manifest:
         which = model.manifest.digest
     else:
         facts = model.path.stat()
         which = f"{model.path} {facts.st_size} {facts.st_mtime_ns}"
-    return f"{which} {llama_cpp.__version__} {context_tokens} {BATCH_TOKENS}"
+    loaded = f"{engine.path.name} {engine.context_tokens}"
+    return f"{which} {loaded} {llama_cpp.__version__} {BATCH_TOKENS}"
 
 
 async def load(settings: Settings, model: InstalledModel) -> Callable[[], LlamaCppLLMService]:
     """Load the model and return what makes a stage of it."""
     chosen = settings.llm
     thread = EngineThread("llama.cpp")
-    cache = PromptCache(cache_folder("prompts"), identity(model, chosen.context_tokens))
     engine = await thread.run(
         lambda: load_engine(
             model.path, context_tokens=chosen.context_tokens, threads=chosen.threads
         )
     )
+    cache = PromptCache(cache_folder("prompts"), identity(model, engine))
     return lambda: LlamaCppLLMService(
         engine=engine,
         thread=thread,

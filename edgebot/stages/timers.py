@@ -58,9 +58,7 @@ class Timers:
         Args:
             text: What a person said.
         """
-        words = plain(text)
-        words = [w for w in words if w not in self._phrases.fillers or w in self._phrases.joined]
-        sentence = " ".join(words)
+        sentence = self._sentence(text)
         for pattern in self._phrases.cancel_timer:
             if found := pattern.search(sentence):
                 return self._cancel(found.group("length").split())
@@ -76,10 +74,13 @@ class Timers:
 
     def understands(self, text: str) -> bool:
         """Tell whether a sentence may wish something of the timers; nothing is done."""
-        sentence = " ".join(plain(text))
-        phrases = self._phrases
+        sentence, phrases = self._sentence(text), self._phrases
         patterns = (*phrases.cancel_timer, *phrases.time_left, *phrases.set_timer)
         return any(pattern.search(sentence) for pattern in patterns)
+
+    def _sentence(self, text: str) -> str:
+        fillers = self._phrases.fillers - self._phrases.joined
+        return " ".join(word for word in plain(text) if word not in fillers)
 
     def _parse(self, words: list[str]) -> float | None:
         return parse_duration(words, self._phrases, self._language)

@@ -26,7 +26,7 @@ from pipecat.services.llm_service import FunctionCallParams
 from edgebot.engines.llama import BATCH_TOKENS, Sampling
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.thread import EngineThread
-from edgebot.engines.weights import recode
+from edgebot.engines.weights import faster
 from edgebot.errors import BrokenModelError, ConfigError
 from edgebot.models.installed import InstalledModel
 from edgebot.stages import context_window
@@ -428,7 +428,7 @@ class TestWeights:
     def test_a_broken_one_is_left_for_the_model_as_it_came(
         self, model: Callable[[str], InstalledModel], tmp_path: Path
     ) -> None:
-        made = recode(model(LLM).path, tmp_path / "cache/weights")
+        made = faster(model(LLM).path, tmp_path / "cache/weights")
         with made.open("rb+") as file:
             file.truncate(made.stat().st_size // 2)
         assert "Paris" in self.answer(model(LLM))

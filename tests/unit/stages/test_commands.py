@@ -157,7 +157,14 @@ def test_a_language_without_commands_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Stop.", "Go to sleep.", "Hey Jarvis.", "Set a timer for five minutes."]
+    "text",
+    [
+        "Stop.",
+        "Go to sleep.",
+        "Hey Jarvis.",
+        "Set a timer for five minutes.",
+        "How much, um, time is left on the timer?",
+    ],
 )
 async def test_a_command_is_not_obeyed_before_the_turn_has_ended(text: str) -> None:
     frame = said(text, HELLO)
@@ -170,6 +177,7 @@ async def test_a_command_is_not_obeyed_before_the_turn_has_ended(text: str) -> N
         assert len(frame.context.messages) == 2
         await line.send(frame)
         await line.until(lambda: len(frame.context.messages) == 1)
+    assert line.of(LLMContextFrame) == []
 
 
 async def test_a_question_is_answered_ahead() -> None:
