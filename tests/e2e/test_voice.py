@@ -48,9 +48,12 @@ class Room:
     speaker: Ear
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def room(command: list[str], sound: VirtualSound) -> Iterator[Room]:
-    """One assistant for all conversations of this module, awake, with long answers allowed."""
+    """One assistant for the conversations of a class, awake, with long answers allowed.
+
+    It ends with the class: it would answer what the other tests say into the same microphone.
+    """
     long = ["--set", "llm.max_sentences=0", "--set", "llm.max_tokens=160"]
     awake = ["--set", "wake.mode=always"]
     with (
@@ -73,23 +76,34 @@ def speak_and_listen(room: Room, wav: Path) -> tuple[float, bytes]:
     return begun - asked, room.speaker.sound(begun - 0.2, ended + 0.2)
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_spoken_question_is_answered_aloud(
-    room: Room, spoken: Spoken, heard: Heard, tmp_path: Path, question: str
-) -> None:
-    # A person repeats what was not understood, too: a busy machine loses sound.
-    for _ in range(3):
-        asked = time.monotonic()
-        delay_s, sound = speak_and_listen(room, spoken(question))
-        understood = " ".join(m.group(1) for _, m in room.program.find(r"^ *you  (.*)", asked))
-        said = [m.group(1) for _, m in room.program.find(r"^ *edgebot  (.*)", asked)][-1]
-        write_wav(tmp_path / "answer.wav", sound, RATE_HZ)
-        text = heard(tmp_path / "answer.wav")
-        print(f"{understood!r} {text!r} {delay_s:.2f} s after the question's end")
-        is_understood = likeness(understood, question) > 0.6
-        if is_understood and re.search(QUESTIONS[question], said) and likeness(text, said) > 0.5:
-            return
-    pytest.fail(f"{question!r} was not answered in three times of asking")
+class TestConversation:
+    """Questions that are asked and answered aloud, by one assistant."""
+
+    @pytest.mark.parametrize("question", QUESTIONS)
+    def test_a_spoken_question_is_answered_aloud(
+        self, room: Room, spoken: Spoken, heard: Heard, tmp_path: Path, question: str
+    ) -> None:
+        # A person repeats what was not understood, too: a busy machine loses sound.
+        for _ in range(3):
+            asked = time.monotonic()
+            delay_s, sound = speak_and_listen(room, spoken(question))
+            understood = " ".join(m.group(1) for _, m in room.program.find(r"^ *you  (.*)", asked))
+            said = [m.group(1) for _, m in room.program.find(r"^ *edgebot  (.*)", asked)][-1]
+            write_wav(tmp_path / "answer.wav", sound, RATE_HZ)
+            text = heard(tmp_path / "answer.wav")
+            print(f"{understood!r} {text!r} {delay_s:.2f} s after the question's end")
+            is_understood = likeness(understood, question) > 0.6
+            if (
+                is_understood
+                and re.search(QUESTIONS[question], said)
+                and likeness(text, said) > 0.5
+            ):
+                return
+        pytest.fail(f"{question!r} was not answered in three times of asking")
+
+    def test_it_prints_what_it_does_and_nothing_else(self, room: Room) -> None:
+        kinds = r"^( +you  .+| edgebot  .+|\((listening|thinking|speaking)\)|ready: speak\.)$"
+        assert [line for _, line in room.program.lines if not re.match(kinds, line)] == []
 
 
 def test_speaking_into_an_answer_silences_it(
@@ -119,11 +133,6 @@ def test_speaking_into_an_answer_silences_it(
     assert likeness(" ".join(heard), WISH) > 0.5
     # Detecting a voice takes 0.2 s; the rest is the sound on its way.
     assert silence - onset < 1.0
-
-
-def test_it_prints_what_it_does_and_nothing_else(room: Room) -> None:
-    kinds = r"^( +you  .+| edgebot  .+|\((listening|thinking|speaking)\)|ready: speak\.)$"
-    assert [line for _, line in room.program.lines if not re.match(kinds, line)] == []
 
 
 def test_control_c_ends_it(command: list[str], sound: VirtualSound) -> None:
