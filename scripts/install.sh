@@ -28,10 +28,11 @@ test   espeak-ng            speaks Korean to Vosk
 test   git                  lists the checkout's own files
 test   iproute2             networks that the tests make for themselves
 test   libasound2-plugins   ALSA's way to PulseAudio
+test   mmdebstrap           makes a Debian of its own, to install the service in
 test   pulseaudio           a sound server with a virtual microphone and speaker
 test   pulseaudio-utils     plays and records there
 test   shellcheck           reads the shell scripts
-test   systemd-container    boots a systemd of its own, for the service's unit
+test   systemd-container    boots it with a systemd
 LIST
 }
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from .conftest import Installed
-from .service import UNIT, figures, pid, ready_again, status
+from .service import UNIT, figures, on_request, pid, ready_again, status
 from .tree import Machine
 
 WATCHDOG_S = 20.0
@@ -111,6 +111,7 @@ def test_doctor_proves_that_nothing_leaves(machine_with: Machine) -> None:
     assert skipped == {"sockets", "attempt"}
 
 
+@on_request
 def test_it_comes_back_after_each_kill(machine_with: Machine) -> None:
     times = []
     for number in range(KILLS):
@@ -121,6 +122,7 @@ def test_it_comes_back_after_each_kill(machine_with: Machine) -> None:
     figures("killed", times)
 
 
+@on_request
 def test_the_watchdog_finds_a_process_that_hangs(machine_with: Machine) -> None:
     times = []
     for _ in range(FREEZES):
@@ -141,6 +143,7 @@ def test_it_stops_within_seconds(machine_with: Machine) -> None:
     assert machine_with.shows("Result") == "success"
 
 
+@on_request
 @pytest.mark.parametrize("how", ["truncated", "flipped"])
 def test_a_damaged_model_is_named_and_no_crash_loop(machine_with: Machine, how: str) -> None:
     machine = machine_with
@@ -163,6 +166,7 @@ def test_a_damaged_model_is_named_and_no_crash_loop(machine_with: Machine, how: 
     machine.until("! edgebot status --json | grep -q 'is damaged'", within_s=60)
 
 
+@on_request
 def test_a_broken_settings_file_takes_nothing_down(machine_with: Machine) -> None:
     before = pid(machine_with)
     machine_with.run("cp /etc/edgebot/edgebot.toml /root/kept.toml")
@@ -177,6 +181,7 @@ def test_a_broken_settings_file_takes_nothing_down(machine_with: Machine) -> Non
     machine_with.until("! edgebot status --json | grep -q 'not valid TOML'", within_s=20)
 
 
+@on_request
 def test_a_full_disk_loses_nothing(machine_with: Machine) -> None:
     """The state's folder has no room left; the service starts, and its last settings are whole."""
     machine, state = machine_with, "/var/lib/edgebot"

@@ -13,7 +13,10 @@ import pytest
 
 from tests.caller import Caller, loudest
 
+from .service import on_request
 from .tree import ROOT, Machine, booted_here, why_not
+
+pytestmark = on_request
 
 UNIT = "edgebot-bridge.service"
 PATIENCE_S = 60.0

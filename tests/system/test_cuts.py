@@ -13,7 +13,9 @@ import random
 import time
 
 from .conftest import Installed
-from .service import UNIT, figures, pid, ready_again
+from .service import UNIT, figures, on_request, pid, ready_again
+
+pytestmark = on_request
 
 FOLDER = "/root/cut"
 IMPORT = f"EDGEBOT_MODELS__DIR={FOLDER} edgebot models import /root/models.tar"

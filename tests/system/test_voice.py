@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import Spoken, likeness
 from tests.e2e.harness import VirtualSound, missing_programs
 
-from .service import UNIT, figures, pid, ready_again
+from .service import UNIT, figures, on_request, pid, ready_again
 from .tree import Machine
 
 QUESTION = "What is the capital of France?"
@@ -95,6 +95,7 @@ def test_a_spoken_question_is_answered(
     assert answered - asked < 10
 
 
+@on_request
 def test_with_sound_it_comes_back_after_a_kill(talking: Machine) -> None:
     times = []
     for _ in range(5):

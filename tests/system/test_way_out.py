@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 from .conftest import INSTALL, INSTALL_S, Installed
-from .service import UNIT
+from .service import UNIT, on_request
 from .tree import Machine
 
 
+@on_request
 def test_an_upgrade_and_the_way_back(machine_with: Machine) -> None:
     machine = machine_with
     first = machine.says("readlink /opt/edgebot/current")
@@ -30,6 +31,7 @@ def test_an_upgrade_and_the_way_back(machine_with: Machine) -> None:
     assert machine.says("readlink /opt/edgebot/previous") == second
 
 
+@on_request
 def test_a_next_version_that_is_broken_goes_back_by_itself(machine_with: Machine) -> None:
     machine = machine_with
     good = machine.says("readlink /opt/edgebot/current")

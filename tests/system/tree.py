@@ -32,10 +32,11 @@ def why_not(*more: str) -> str | None:
     Args:
         more: Programs that are needed beside systemd-nspawn.
     """
-    if not os.environ.get("EDGEBOT_SYSTEM"):
-        return "a systemd of its own is booted: EDGEBOT_SYSTEM=1 asks for it"
     if os.geteuid() != 0:
         return "this needs root, to boot a Debian of its own"
+    # Within another systemd's container, what a unit may do is that one's business.
+    if Path("/run/host/container-manager").exists():
+        return "this machine is itself a container of systemd's"
     for program in ("systemd-nspawn", "nsenter", *more):
         if shutil.which(program) is None:
             return f"this needs {program}"
@@ -43,14 +44,20 @@ def why_not(*more: str) -> str | None:
 
 
 def base_tree(suite: str) -> Path:
-    """Return a bare Debian, made once and kept."""
+    """Return a bare Debian, made once and kept.
+
+    Raises:
+        OSError: mmdebstrap cannot make one here.
+    """
     tree = CACHE / "system" / suite
     if not (tree / "etc/debian_version").exists():
         made = tree.with_name(f"{suite}.new")
         shutil.rmtree(made, ignore_errors=True)
         made.parent.mkdir(parents=True, exist_ok=True)
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}"]
-        subprocess.run([*command, suite, made], check=True, timeout=600)
+        done = subprocess.run([*command, suite, made], check=False, timeout=600)
+        if done.returncode:
+            raise OSError(f"mmdebstrap ended with {done.returncode}")
         apt = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True)
         proxies = [
             line
