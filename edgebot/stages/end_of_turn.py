@@ -46,8 +46,7 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
         self._is_eager = is_eager
         self._match = NormalizedMatch()
         self._transcript_s = WAIT_S
-        self._is_turn = self._is_speaking = False
-        self._is_by_hand = False
+        self._is_speaking = False
         self._speculation: UserTurnSpeculation | None = None
         self._timer: asyncio.Task[None] | None = None
         self._forget_words()
@@ -57,7 +56,6 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
         self._is_final = False
         self._silent_since: float | None = None
         self._owed_until = 0.0
-        self._is_by_hand = False
 
     async def cleanup(self) -> None:
         """Stop waiting."""
@@ -66,12 +64,11 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
 
     async def handle_user_turn_started(self) -> None:
         """Begin without words; somebody may be speaking already."""
-        self._is_turn = True
         await self._end_turn()
 
     async def handle_user_turn_stopped(self) -> None:
         """Forget the turn, whoever ended it."""
-        self._is_turn = self._is_speaking = False
+        self._is_speaking = False
         await self._end_turn()
 
     async def _end_turn(self) -> None:
@@ -104,7 +101,6 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
                 await self._words_came(frame)
             case TalkFrame():
                 # The hand decides when this turn ends.
-                self._is_by_hand = True
                 await self._withdraw()
         return ProcessFrameResult.CONTINUE
 
@@ -129,7 +125,7 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
             if self._match.matches(self._speculation.text, text):
                 return
             await self._withdraw()
-        if self._is_eager and self._is_turn and not self._is_by_hand and text:
+        if self._is_eager and text:
             self._speculation = UserTurnSpeculation(text=text)
             await self.trigger_user_turn_inference_triggered(speculation=self._speculation)
 

@@ -29,6 +29,7 @@ from edgebot.pipeline import Stages, build_pipeline
 from edgebot.stages.commands import Commands
 from edgebot.stages.intercom import Intercom
 from edgebot.stages.recording import RecordingTransport
+from edgebot.stages.speak_ahead import Listener
 from edgebot.stages.wake import WakeGate
 
 RATE_HZ = 16_000
@@ -259,6 +260,36 @@ async def test_the_language_model_has_read_the_examples_before_anybody_speaks() 
     assert llm.warmed == [examples]
     assert stages.context.messages == examples
     assert stages.llm is llm
+
+
+class TellingModel(IdentityFilter):
+    """A language model that tells what it writes ahead."""
+
+    listener: Listener
+
+    def tell(self, listener: Listener) -> None:
+        self.listener = listener
+
+
+class ReadyVoice(IdentityFilter):
+    """A voice that speaks into memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead: list[str] = []
+
+    async def speak_ahead(self, text: str) -> None:
+        self.ahead.append(text)
+
+
+async def test_the_voice_begins_with_what_is_answered_ahead() -> None:
+    llm, voice = TellingModel(), ReadyVoice()
+    await assemble(settings_of(), Engines(IdentityFilter, lambda: llm, lambda: voice, ()))
+    await llm.listener.begin()
+    await llm.listener.write("It is Paris. And so ")
+    await llm.listener.write("on it goes.")
+    await llm.listener.end()
+    assert voice.ahead == ["It is Paris."]
 
 
 async def test_a_language_model_need_not_be_warm() -> None:

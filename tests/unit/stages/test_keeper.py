@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from fake_time import run_in_fake_time
 
 from edgebot.stages.keeper import Daemons, Keeper
 
@@ -37,14 +40,34 @@ class Slow:
         self.closed.set()
 
 
+class LateStream:
+    """A device that is open, and does not call all the time."""
+
+    is_running = True
+    is_lost = False
+    is_given_up = False
+
+    def __init__(self, now: Callable[[], float], begun_s: float, ended_s: float) -> None:
+        """Name the time since its opening, from and to, in which it does not call."""
+        self._now, self._opened_s = now, now()
+        self._begun_s, self._ended_s = begun_s, ended_s
+
+    @property
+    def silent_s(self) -> float:
+        age_s = self._now() - self._opened_s
+        return age_s - self._begun_s if self._begun_s <= age_s < self._ended_s else 0.0
+
+    def close(self) -> None: ...
+
+
 class Kept:
     """A keeper of a slow device, and what it tells."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_device: Callable[[], Any] | None = None) -> None:
         self.slow = Slow()
         self.told: list[str] = []
         self.keeper = Keeper(
-            self.slow.open,
+            open_device or self.slow.open,
             stopped="It stopped.",
             when_opened=lambda device: self.told.append("opened"),
             when_working=self._works,
@@ -98,6 +121,26 @@ async def test_a_device_that_is_kept_no_longer_is_closed() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert kept.slow.closed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("silence", "told"),
+    [((0.0, 2.5), ["opened", "works"]), ((3.0, 5.5), ["opened", "works", "It stopped.", "opened"])],
+)
+def test_a_new_stream_may_be_late(silence: tuple[float, float], told: list[str]) -> None:
+    """A sound server on a busy machine lets it wait; one that has worked is not to stop so long."""
+
+    async def main() -> None:
+        now = asyncio.get_running_loop().time
+        kept = Kept(lambda: LateStream(now, *silence))
+        task = asyncio.create_task(kept.keeper.run())
+        await asyncio.sleep(6.0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert kept.told[: len(told)] == told
+
+    run_in_fake_time(main())
 
 
 def test_a_thread_that_hangs_keeps_no_program_from_its_end() -> None:

@@ -63,6 +63,20 @@ def test_what_is_no_wish_for_a_timer_is_a_question(timers: Timers, text: str) ->
     assert timers.answer(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "is_wish"),
+    [
+        ("Five minute timer, please.", True),
+        ("Um, cancel the timer.", True),
+        ("How much time, please, is left on the timer?", True),
+        ("What is the capital of France?", False),
+    ],
+)
+def test_a_wish_is_known_before_it_is_obeyed(timers: Timers, text: str, is_wish: bool) -> None:
+    assert timers.understands(text) == is_wish
+    assert not timers.is_running
+
+
 def test_a_timer_is_cancelled(timers: Timers) -> None:
     timers.answer("set a timer for five minutes")
     assert timers.answer("Cancel the timer.") == "The timer is cancelled."
