@@ -21,14 +21,17 @@ set_paths() {
         base="$data/edgebot/app" state="$data/edgebot" settings="$config/edgebot/edgebot.toml"
         command="$HOME/.local/bin/edgebot" units="$config/systemd/user"
         shells="$data" log="$data/edgebot/install.log"
-        caches=("${XDG_CACHE_HOME:-$HOME/.cache}/edgebot/prompts")
+        cache="${XDG_CACHE_HOME:-$HOME/.cache}/edgebot"
+        # A user's own manager has StateDirectory= there, since systemd 254 and before.
+        caches=("$cache/prompts" "$cache/weights" "$config/edgebot/last-good.toml"
+            "${XDG_STATE_HOME:-$HOME/.local/state}/edgebot")
         target=default.target systemctl=(systemctl --user) journal=(journalctl --user -u "$unit")
     else
         base="$destdir/opt/edgebot" state="$destdir/var/lib/edgebot"
         settings="$destdir/etc/edgebot/edgebot.toml" command="$destdir/usr/local/bin/edgebot"
         units="$destdir/etc/systemd/system" shells="$destdir/usr/local/share"
         log="$destdir/var/log/edgebot-install.log"
-        caches=("$destdir/var/cache/edgebot" "$state/.cache")
+        cache="$destdir/var/cache/edgebot" caches=("$cache" "$state/.cache")
         target=multi-user.target systemctl=(systemctl) journal=(journalctl -u "$unit")
     fi
     completions=(
@@ -289,7 +292,7 @@ uninstall() {
     else
         rmdir "$state/models" 2>/dev/null || true
     fi
-    rmdir "$state" "$(dirname "$settings")" 2>/dev/null || true
+    rmdir "$state" "$(dirname "$settings")" "$cache" 2>/dev/null || true
     if ((!for_user)) && [[ -z "$destdir" ]] && getent passwd edgebot >/dev/null; then
         userdel edgebot
         # What stays behind belongs to nobody who could come later under the same number.
