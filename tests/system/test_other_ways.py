@@ -36,7 +36,8 @@ def maker(installed: Installed) -> Machine:
     )
     machine.run(
         f"useradd --create-home --shell /bin/bash {NAME}; cp -r /root/edgebot {HOME}/edgebot; "
-        f"cp /root/models.tar /root/.cache/edgebot/wheels/*/llama*.whl {HOME}/; chown -R {NAME}: {HOME}; loginctl enable-linger {NAME}"
+        f"cp /root/models.tar /root/.cache/edgebot/wheels/*/llama*.whl {HOME}/; "
+        f"chown -R {NAME}: {HOME}; loginctl enable-linger {NAME}"
     )
     machine.until(as_maker("systemctl --user show-environment"), within_s=30)
     return machine

@@ -17,6 +17,7 @@ from edgebot.engines.echo_canceller import (
     WAITING_S,
     EchoCanceller,
     Played,
+    Return,
 )
 from edgebot.errors import EngineError
 
@@ -268,3 +269,88 @@ def test_the_module_alone_does_not_load_the_library() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert run.stdout.strip() == "False"
+
+
+def sound(rms: int) -> bytes:
+    return np.full(FRAME_BYTES // 2, rms, "<i2").tobytes()
+
+
+def second(echo: EchoCanceller, heard: bytes, played: bytes = SOUND) -> bytes:
+    """Play and hear for a second, and return what comes out."""
+    cleaned = b""
+    for _ in range(100):
+        echo.played(played, RATE_HZ)
+        cleaned += echo.clean(heard)
+    return cleaned
+
+
+def test_where_nothing_comes_back_a_voice_passes_as_it_was_heard() -> None:
+    echo, _ = canceller()
+    second(echo, SILENCE)
+    echo.played(SOUND, RATE_HZ)
+    assert echo.clean(sound(800)) == sound(800)
+
+
+@pytest.mark.parametrize("options", [{"noise_suppression": True}, {"gain_control": True}])
+def test_what_else_is_wished_is_done_where_nothing_comes_back(options: dict[str, bool]) -> None:
+    echo, _ = canceller(**options)
+    second(echo, SILENCE)
+    echo.played(SOUND, RATE_HZ)
+    assert echo.clean(sound(800)) == sound(400)
+
+
+def test_an_echo_that_begins_is_cancelled_after_a_second() -> None:
+    echo, _ = canceller()
+    second(echo, SILENCE)
+    assert second(echo, sound(250))[: FRAME_BYTES * 99] == sound(250) * 99
+    assert second(echo, sound(250)) == sound(125) * 100
+
+
+def test_a_room_that_is_forgotten_is_judged_anew() -> None:
+    echo, _ = canceller()
+    second(echo, SILENCE)
+    echo.reset()
+    echo.played(SOUND, RATE_HZ)
+    assert echo.clean(sound(800)) == sound(400)
+
+
+@pytest.mark.parametrize(
+    ("played", "silence", "heard", "is_none"),
+    [
+        (3000, 0, 5, True),
+        (3000, 0, 10, False),  # 50 dB softer
+        (9000, 0, 14, True),  # 56 dB softer
+        (1000, 40, 50, True),  # a room that is no louder than it was
+        (1000, 40, 52, False),
+        (90, 0, 0, False),  # as good as nothing is played
+    ],
+)
+def test_what_counts_as_coming_back(played: int, silence: int, heard: int, is_none: bool) -> None:
+    found = Return()
+    found.rest(sound(silence))
+    for _ in range(100):
+        found.play(sound(played))
+        found.hear(sound(heard))
+    assert found.is_none == is_none
+
+
+def test_silence_is_what_is_softest_and_grows_slowly() -> None:
+    for seconds, is_none in ((3, False), (20, True)):
+        found = Return()
+        found.rest(sound(20) * 100)
+        found.rest(sound(2000) * 100)
+        for _ in range(seconds):
+            found.rest(sound(60) * 100)
+        for _ in range(100):
+            found.play(SOUND)
+            found.hear(sound(60))
+        assert found.is_none == is_none
+
+
+def test_one_who_speaks_up_for_half_a_second_is_no_echo() -> None:
+    found = Return()
+    for heard in (0, 0, 2000, 0, 2000, 0):
+        for _ in range(50):
+            found.play(SOUND)
+            found.hear(sound(heard))
+    assert found.is_none
