@@ -9,10 +9,11 @@ from collections.abc import Callable
 import numpy as np
 import soxr
 
-from edgebot.bench.levels import LOUD_RMS, PIECE_S, first_loud_s, level
+from edgebot.bench.levels import LOUD_RMS, PIECE_S, first_loud_s
 from edgebot.bench.questions import Question
 from edgebot.bench.room import MakeRoom
 from edgebot.config import Settings
+from edgebot.engines.level import level
 from edgebot.errors import AudioFileError
 from edgebot.hw.audio_stream import (
     MICROPHONE_RATE_HZ,

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
+from edgebot.engines.level import level
 
 PIECE_S = 0.01
 # RMS of 16-bit samples: well below the softest end of a voice, well above what its silence holds.
 LOUD_RMS = 150.0
 # A click is no voice: so many pieces in a row are.
 RUN = 3
-
-
-def level(piece: bytes) -> float:
-    """Return the root mean square of 16-bit mono PCM."""
-    samples = np.frombuffer(piece, dtype="<i2").astype(np.float32)
-    return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
 
 
 def last_loud_s(audio: bytes, rate_hz: int, *, loud_rms: float = LOUD_RMS) -> float:

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from edgebot.bench.levels import PIECE_S, first_loud_s, level
+from edgebot.bench.levels import PIECE_S, first_loud_s
+from edgebot.engines.level import level
 from edgebot.hw.audio_stream import (
     FRAME_BYTES,
     MICROPHONE_PERIOD_S,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from functools import partial
-from statistics import fmean
 from typing import Any, Protocol
 
 import numpy as np
 import soxr
 
+from edgebot.engines.echo_return import EchoReturn
 from edgebot.errors import EngineError
 
 RATE_HZ = 16_000
@@ -18,24 +18,13 @@ RATE_HZ = 16_000
 FRAME_S = 0.01
 FRAME_BYTES = int(RATE_HZ * FRAME_S) * 2
 # It finds an echo that comes back up to half a second late; a second of sound covers that.
-TAIL_FRAMES = 100
+LATE_FRAMES, TAIL_FRAMES = 50, 100
 # More sound that was played and never heard belongs to a microphone that stands still.
 WAITING_S = 1.0
 # A greater difference in the number of frames is no jitter: a device has stood still.
 LARGEST_STEP = 50
 # How fast the usual difference follows the devices' clocks: in about a second.
 FOLLOW = 0.01
-# Whether anything comes back is judged by so many frames in a row, and said after as many again.
-LOOK_FRAMES = 50
-# What is played counts from this level on (RMS of 16-bit samples), and nothing comes back of it
-# while the microphone is this much softer, or hears hardly more than in silence, or nothing at all.
-# A voice detector finds a voice that is 36 dB softer than it was.
-LOUD_RMS = 100.0
-NOTHING_SHARE = 10 ** (-56 / 20)
-NOTHING_MORE = 1.6
-NOTHING_RMS = 6.0
-# How fast the power that counts as silence may grow, by the second.
-RISE = 1.15
 
 
 class Processor(Protocol):
@@ -141,56 +130,6 @@ class Played:
         return samples.astype("<i2").tobytes(), RATE_HZ
 
 
-class Return:
-    """Whether the microphone hears anything of what is played.
-
-    It says so after a second of played sound of which nothing came back, and no longer after a
-    second in which the microphone heard something: a person who speaks up has been heard by then,
-    and what still sounds is an echo.
-    """
-
-    def __init__(self) -> None:
-        self.is_none = False
-        self._doubts = 0
-        self._silence = 0.0
-        self._begin()
-
-    def _begin(self) -> None:
-        self._played: list[float] = []
-        self._heard: list[float] = []
-
-    def rest(self, audio: bytes) -> None:
-        """Take note of what was heard while nothing played could be heard."""
-        if audio:
-            power, seconds = _power(audio), len(audio) / (2 * RATE_HZ)
-            self._silence = min(power, self._silence * RISE**seconds) if self._silence else power
-
-    def play(self, frame: bytes | bytearray) -> None:
-        """Take note of 10 ms that are played, at any rate."""
-        self._played.append(_power(frame))
-
-    def hear(self, frame: bytes | bytearray) -> None:
-        """Take note of 10 ms that were heard while something played sounds."""
-        self._heard.append(_power(frame))
-        if len(self._heard) < LOOK_FRAMES:
-            return
-        played, heard = fmean(self._played or [0.0]), fmean(self._heard)
-        self._begin()
-        if played < LOUD_RMS**2:
-            return
-        nothing = (NOTHING_RMS**2, played * NOTHING_SHARE**2, self._silence * NOTHING_MORE)
-        came_none = heard < max(nothing)
-        self._doubts = 0 if came_none == self.is_none else self._doubts + 1
-        if self._doubts == 2:
-            self.is_none, self._doubts = came_none, 0
-
-
-def _power(frame: bytes | bytearray) -> float:
-    """Return the mean square of 16-bit samples."""
-    samples = np.frombuffer(frame, dtype="<i2").astype(np.float32)
-    return float(np.dot(samples, samples)) / len(samples)
-
-
 class EchoCanceller:
     """Takes what is played out of what is heard.
 
@@ -232,7 +171,7 @@ class EchoCanceller:
         # What `_lead` is but for jitter, and what `_shown_lead` is beside it.
         self._usual_lead = self._usual_distance = 0.0
         self._quiet_frames = TAIL_FRAMES
-        self._return = Return()
+        self._return = EchoReturn()
 
     def load(self) -> None:
         """Load the library.
@@ -282,7 +221,7 @@ class EchoCanceller:
         try:
             self._show_played(self._processor)
             if self.is_idle:
-                self._return.rest(audio)
+                self._return.rest(audio, len(audio) / (2 * RATE_HZ))
             for start in range(0, len(audio), FRAME_BYTES):
                 frame = bytearray(audio[start : start + FRAME_BYTES])
                 self._clean_frame(self._processor, frame)
@@ -309,7 +248,7 @@ class EchoCanceller:
         if not self._leaves_out:
             heard = bytes(frame)
             processor.process(frame, RATE_HZ)
-            if self._quiet_frames < LOOK_FRAMES:
+            if self._quiet_frames < LATE_FRAMES:
                 self._return.hear(heard)
             if self._return.is_none and not self._always_works:
                 frame[:] = heard

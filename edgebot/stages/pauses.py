@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from edgebot.engines.level import NoiseFloor, level
 
 # A stop consonant is shorter, a pause between words often is not.
 PAUSE_S = 0.06
@@ -10,8 +10,6 @@ PAUSE_S = 0.06
 QUIET = 0.05
 # ... where the room itself is quieter than that.
 ABOVE_FLOOR = 2.0
-# The floor rises by as much a second, so that a fan that is turned on becomes part of the room.
-FLOOR_RISES = 1.5
 
 
 class PauseDetector:
@@ -27,7 +25,7 @@ class PauseDetector:
             rate_hz: Of the sound, 16-bit mono PCM.
         """
         self._rate_hz = rate_hz
-        self._floor = float("inf")
+        self._floor = NoiseFloor()
         self.begin()
 
     def begin(self) -> None:
@@ -46,12 +44,12 @@ class PauseDetector:
         Args:
             audio: Any length; 10 to 30 ms each are best.
         """
-        samples = np.frombuffer(audio, dtype="<i2").astype(np.float32)
-        if not samples.size:
+        if not audio:
             return self.is_pause
-        level, seconds = float(np.sqrt(np.mean(samples**2))), samples.size / self._rate_hz
-        self._floor = min(max(level, 1.0), self._floor * FLOOR_RISES**seconds)
-        self._loudest = max(self._loudest, level)
-        quiet = max(QUIET * self._loudest, min(ABOVE_FLOOR * self._floor, 0.2 * self._loudest))
-        self._quiet_s = self._quiet_s + seconds if level <= quiet else 0.0
+        heard, seconds = level(audio), len(audio) / (2 * self._rate_hz)
+        self._floor.follow(heard, seconds)
+        self._loudest = max(self._loudest, heard)
+        of_room = min(ABOVE_FLOOR * self._floor.rms, 0.2 * self._loudest)
+        quiet = max(QUIET * self._loudest, of_room)
+        self._quiet_s = self._quiet_s + seconds if heard <= quiet else 0.0
         return self.is_pause

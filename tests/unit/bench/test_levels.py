@@ -5,18 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgebot.bench.levels import LOUD_RMS, PIECE_S, RUN, first_loud_s, last_loud_s, level
+from edgebot.bench.levels import LOUD_RMS, PIECE_S, RUN, first_loud_s, last_loud_s
 
 RATE_HZ = 16_000
 
 
 def tone(seconds: float, rms: float) -> bytes:
     return np.full(int(seconds * RATE_HZ), rms).astype("<i2").tobytes()
-
-
-def test_the_level_is_the_root_mean_square() -> None:
-    assert level(np.array([3, -4, 3, -4], dtype="<i2").tobytes()) == pytest.approx(12.5**0.5)
-    assert level(b"") == 0.0
 
 
 def test_a_sound_ends_with_its_last_loud_piece() -> None:
