@@ -215,9 +215,10 @@ fi
 [[ -z "$llama_wheel" || -f "$llama_wheel" ]] || fail "there is no wheel $llama_wheel"
 [[ -z "$bundle" || -e "$bundle" ]] || fail "there is no bundle $bundle"
 set_paths
-# Two of them would share one microphone, and neither could say which one answers.
-if ((for_user)) && [[ "$what" == install && -e /opt/edgebot/current ]]; then
-    fail "edgebot is installed for everybody here: \`sudo scripts/install.sh --uninstall --purge\` first"
+if ((for_user)) && [[ "$what" == install && -e "${DESTDIR:-}/opt/edgebot/current" ]]; then
+    # Two would share one microphone, and one of them could not write its models.
+    fail "edgebot is installed for everybody here; to have it for yourself, first remove that with" \
+        "its models and settings: sudo scripts/install.sh --uninstall --purge"
 fi
 if ((EUID != 0 && !for_user && !dry_run)) && [[ -z "${DESTDIR:-}" ]]; then
     command -v sudo >/dev/null || fail "run this as root: there is no sudo here"

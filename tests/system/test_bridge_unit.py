@@ -13,13 +13,11 @@ import pytest
 
 from tests.caller import Caller, loudest
 
-from .service import on_request
 from .tree import ROOT, Machine, booted_here, why_not
 
-pytestmark = on_request
-
 UNIT = "edgebot-bridge.service"
-PATIENCE_S = 60.0
+# A busy machine takes its time.
+PATIENCE_S = 300.0
 PYTHON = Path(sys.prefix) / "bin/python"
 DROP_IN = """
 [Service]

@@ -1,4 +1,7 @@
-"""Other ways to install: from a folder of packages, with no network at all; and for oneself."""
+"""Other ways to install: for oneself; and from a folder of packages, with no network at all.
+
+The first removes what is installed for everybody, and the second brings it back.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,10 @@ def maker(installed: Installed) -> Machine:
         timeout=300,
     )
     machine.run(
-        f"useradd --create-home --shell /bin/bash {NAME}; cp -r /root/edgebot {HOME}/edgebot; "
-        f"cp /root/models.tar /root/.cache/edgebot/wheels/*/llama*.whl {HOME}/; "
-        f"chown -R {NAME}: {HOME}; loginctl enable-linger {NAME}"
+        f"id {NAME} || useradd --create-home --shell /bin/bash {NAME}; "
+        f"cp -r /root/edgebot /root/models.tar {HOME}/ && "
+        f"cp $(ls -t /root/.cache/edgebot/wheels/*/llama*.whl | head -n 1) {HOME}/ && "
+        f"chown -R {NAME}: {HOME} && loginctl enable-linger {NAME}"
     )
     machine.until(as_maker("systemctl --user show-environment"), within_s=30)
     return machine

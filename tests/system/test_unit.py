@@ -16,10 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from .service import UNIT, on_request, pid, ready_again
+from .service import UNIT, pid, ready_again
 from .tree import ROOT, Machine, booted_here, why_not
-
-pytestmark = on_request
 
 # A busy machine takes its time; what is not there by then never comes.
 PATIENCE_S = 300.0

@@ -268,8 +268,28 @@ def test_an_ordinary_user_installs_it_at_home(machine: Machine) -> None:
     # The bridge's user is made by the machine's manager alone.
     assert not (home / ".config/systemd/user/edgebot-bridge.service").exists()
     assert not any("sudo" in call for call in machine.calls)
+    # What it made while it ran; systemd 252 has its StateDirectory= among the settings.
+    for file in (
+        home / ".cache/edgebot/prompts/prompt",
+        home / ".cache/edgebot/weights/model.gguf",
+        home / ".config/edgebot/last-good.toml",
+        home / ".local/state/edgebot/last-good.toml",
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
     assert machine.run("scripts/install.sh", "--user", "--uninstall", "--purge").returncode == 0
-    assert [path for path in home.rglob("*edgebot*") if ".cache" not in path.parts] == []
+    left = [path for path in home.rglob("*") if path.is_file() and "edgebot" in path.parts]
+    # llama.cpp, compiled, stays: it serves this checkout as well.
+    assert {path.relative_to(home).parts[:3] for path in left} == {(".cache", "edgebot", "wheels")}
+    assert not (home / ".config/edgebot").exists()
+
+
+def test_it_is_not_installed_at_home_beside_one_for_everybody(appliance: Appliance) -> None:
+    appliance.install()
+    done = appliance.install("--user", "--no-models")
+    assert done.returncode == 1
+    assert "is installed for everybody here" in done.stderr
+    assert not (appliance.machine.folder / "home/.config/systemd/user").exists()
 
 
 def test_a_power_cut_leaves_the_old_version_or_the_new_one(appliance: Appliance) -> None:
