@@ -7,16 +7,16 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import llama_cpp
 import numpy as np
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
-from llama_cpp.llama_grammar import LlamaGrammar
 
 from edgebot.engines.prompt_cache import PromptCache
+from edgebot.engines.prompt_lookup import NEXT_DRAFT, PromptLookup
+from edgebot.engines.sampler import Sampler, Sampling
 from edgebot.errors import BrokenModelError
 
 Message = Mapping[str, Any]
@@ -26,18 +26,6 @@ Tool = Mapping[str, Any]
 BATCH_TOKENS = 64
 # A run this short costs less to evaluate again than to move.
 WORTH_MOVING_TOKENS = 16
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is chosen. `temperature` 0 always takes the likeliest."""
-
-    temperature: float = 0.0
-    top_k: int = 40
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repeat_penalty: float = 1.0
-    max_tokens: int = 96
 
 
 class LlamaEngine:
@@ -77,6 +65,7 @@ class LlamaEngine:
         self.context_tokens = self._llama.n_ctx()
         self._template = self._load_template(path)
         self._vocabulary = llama_cpp.llama_model_get_vocab(self._llama.model)
+        self._batch = llama_cpp.llama_batch_init(1 + NEXT_DRAFT, 0, 1)
         self._arm_abort()
 
     def _load_template(self, path: Path) -> Jinja2ChatFormatter:
@@ -184,11 +173,15 @@ class LlamaEngine:
             return False
         llama.input_ids[: len(tokens)] = tokens
         llama.n_tokens = len(tokens)
-        llama._requires_eval = True
         return True
 
     def generate(
-        self, tokens: Sequence[int], sampling: Sampling, *, grammar: str | None = None
+        self,
+        tokens: Sequence[int],
+        sampling: Sampling,
+        *,
+        grammar: str | None = None,
+        repeats: str = "",
     ) -> Iterator[str]:
         """Yield the answer to a prompt, piece by piece, until it ends or `abort` is called.
 
@@ -196,33 +189,71 @@ class LlamaEngine:
             tokens: The prompt, from `render`; together with the answer it must fit the context.
             sampling: How tokens are chosen, and how many at most.
             grammar: GBNF that the answer must follow.
+            repeats: What the answer may repeat, such as the question: it is written faster.
 
         Raises:
             ValueError: The prompt is longer than the context, or llama.cpp cannot read the grammar.
         """
         self._check_size(tokens)
         self._flag[0] = b"\x00"
-        self._align(tokens)
+        # What comes next depends on the last token: it is evaluated anew, if all are known.
+        self._align(tokens[:-1])
+        self._evaluate(tokens[self._llama.n_tokens :])
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         room = min(sampling.max_tokens, self.context_tokens - len(tokens))
-        rules = read_grammar(grammar) if grammar else None
-        produced = self._llama.generate(
-            tokens,
-            temp=sampling.temperature,
-            top_k=sampling.top_k,
-            top_p=sampling.top_p,
-            min_p=sampling.min_p,
-            repeat_penalty=sampling.repeat_penalty,
-            grammar=rules,
-        )
-        with contextlib.closing(produced), self._ignoring_aborts():
-            for count, token in enumerate(produced, start=1):
+        lookup = PromptLookup(self._llama.tokenize(repeats.encode(), add_bos=False), self._text)
+        with Sampler(self._vocabulary, sampling, grammar) as sampler:
+            for count, token in enumerate(self._write(sampler, lookup, room), start=1):
                 if self._aborted or llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
                     return
                 if piece := decoder.decode(self._llama.detokenize([token])):
                     yield piece
                 if count >= room:
                     return
+
+    def _write(self, sampler: Sampler, lookup: PromptLookup, room: int) -> Iterator[int]:
+        """Yield tokens that follow what is evaluated, until the computation is aborted."""
+        if self._aborted:
+            return
+        token, written = sampler.choose(self._llama.ctx, -1), 1
+        yield token
+        while True:
+            drafted = lookup.draft(token)[: max(0, room - written - 1)]
+            if not self._decode([token, *drafted]):
+                return
+            for place, guess in enumerate([*drafted, None]):
+                token, written = sampler.choose(self._llama.ctx, place), written + 1
+                if token != guess:
+                    lookup.judge(len(drafted), place)
+                    self._forget_last(len(drafted) - place)
+                yield token
+                if token != guess:
+                    break
+
+    def _decode(self, tokens: Sequence[int]) -> bool:
+        """Evaluate what was written, each token for what follows it; False when it is aborted."""
+        llama, batch = self._llama, self._batch
+        start = llama.n_tokens
+        batch.n_tokens = len(tokens)
+        for place, token in enumerate(tokens):
+            batch.token[place], batch.pos[place], batch.logits[place] = token, start + place, True
+            batch.n_seq_id[place], batch.seq_id[place][0] = 1, 0
+        if code := llama_cpp.llama_decode(llama.ctx, batch):
+            if self._aborted:
+                return False
+            raise RuntimeError(f"llama_decode returned {code}")
+        llama.input_ids[start : start + len(tokens)] = tokens
+        llama.n_tokens = start + len(tokens)
+        return True
+
+    def _forget_last(self, count: int) -> None:
+        """Drop the last tokens of what is evaluated."""
+        self._llama.n_tokens -= count
+        memory = llama_cpp.llama_get_memory(self._llama.ctx)
+        llama_cpp.llama_memory_seq_rm(memory, 0, self._llama.n_tokens, -1)
+
+    def _text(self, token: int) -> str:
+        return self._llama.detokenize([token]).decode("utf-8", "replace")
 
     def _check_size(self, tokens: Sequence[int]) -> None:
         # llama.cpp would find out only after it has evaluated all that fits.
@@ -265,20 +296,6 @@ class LlamaEngine:
         else:
             llama_cpp.llama_memory_seq_rm(memory, 0, start, -1)
         llama.n_tokens = start
-        llama._requires_eval = True
-
-
-def read_grammar(text: str) -> LlamaGrammar:
-    """Return a grammar that llama.cpp has read once: one that it cannot read ends the process.
-
-    Raises:
-        ValueError: It cannot be read.
-    """
-    sampler = llama_cpp.llama_sampler_init_grammar(None, text.encode("utf-8"), b"root")
-    if not sampler:
-        raise ValueError("llama.cpp cannot read the grammar")
-    llama_cpp.llama_sampler_free(sampler)
-    return LlamaGrammar.from_string(text, verbose=False)
 
 
 def silence_log() -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from edgebot.config import Settings
 from edgebot.stages.phrases import LANGUAGES, Phrases, bare, plain, without_names
 
-# "What about" is no question yet.
+# "What about" is no question yet; "tell me about whales" is as good as one.
 FEWEST_WORDS = 3
+FEWEST_TOLD_WORDS = 2
 # Where a recognizer writes them, somebody was not done.
 BREAKS = (",", "-", "…", "...")
 
@@ -18,12 +19,12 @@ BREAKS = (",", "-", "…", "...")
 class Hold:
     """Seconds of silence, after the voice detector's own, that end a turn.
 
-    A question is over with its last word. A wish often gets a tail ("... with sugar"), and what
-    breaks off at "and" or "the" goes on.
+    A question is over with its last word, and so is the wish to be told something. Another wish
+    often gets a tail ("... with sugar"), and what breaks off at "and" or "the" goes on.
 
     Attributes:
         usual_s: After anything else.
-        question_s: After a question, or a command such as "stop".
+        question_s: After a question, "tell me a story", or a command such as "stop".
         unfinished_s: After words that nobody ends with.
         phrases: Of the language; None knows no words, so the usual time is always held.
         names: What it is called by; they may stand before a question.
@@ -44,25 +45,27 @@ class Hold:
         wish = bare(words, phrases)
         if wish in phrases.stop or wish in phrases.sleep:
             return self.question_s
-        is_question = _asks(words, phrases)
-        last = words[-1] if words else ""
+        last = words[-1]
+        while words and words[0] in phrases.fillers:
+            words = words[1:]
+        told = _behind_opening(words, phrases)
+        asked = words if told is None else told
+        is_question = len(asked) >= FEWEST_WORDS and asked[0] in phrases.questions
         if text.rstrip().endswith(BREAKS) or last in phrases.unfinished:
             # "Where is it from?"
             return self.usual_s if is_question else self.unfinished_s
-        if is_question:
+        is_told = told is not None and len(told) >= FEWEST_TOLD_WORDS
+        if is_question or (is_told and asked[0] not in phrases.questions):
             return self.question_s
         return self.unfinished_s if last in phrases.dangling else self.usual_s
 
 
-def _asks(words: list[str], phrases: Phrases) -> bool:
-    while words and words[0] in phrases.fillers:
-        words = words[1:]
-    # "Could you tell me what time it is?"
+def _behind_opening(words: list[str], phrases: Phrases) -> list[str] | None:
+    """Return what follows "could you tell me" and the like; None where it begins otherwise."""
     for opening in phrases.openings:
         if tuple(words[: len(opening)]) == opening:
-            words = words[len(opening) :]
-            break
-    return len(words) >= FEWEST_WORDS and words[0] in phrases.questions
+            return words[len(opening) :]
+    return None
 
 
 def create(settings: Settings, names: Sequence[str] = ()) -> Hold:

@@ -29,8 +29,9 @@ from pipecat.services.settings import LLMSettings
 from pipecat.utils.types import NOT_GIVEN, NotGiven
 
 from edgebot.config import Settings
-from edgebot.engines.llama import BATCH_TOKENS, LlamaEngine, Message, Sampling, Tool
+from edgebot.engines.llama import BATCH_TOKENS, LlamaEngine, Message, Tool
 from edgebot.engines.prompt_cache import PromptCache
+from edgebot.engines.sampler import Sampling
 from edgebot.engines.thread import EngineThread
 from edgebot.engines.weights import faster
 from edgebot.errors import BrokenModelError, ConfigError
@@ -52,7 +53,12 @@ class Generator(Protocol):
     def warm(self, tokens: Sequence[int]) -> None: ...
     def warm_kept(self, tokens: Sequence[int], cache: PromptCache) -> None: ...
     def generate(
-        self, tokens: Sequence[int], sampling: Sampling, *, grammar: str | None = None
+        self,
+        tokens: Sequence[int],
+        sampling: Sampling,
+        *,
+        grammar: str | None = None,
+        repeats: str = "",
     ) -> Iterator[str]: ...
     def abort(self) -> None: ...
 
@@ -228,7 +234,10 @@ class LlamaCppLLMService(LLMService):
             await listener.begin()
         pieces = self._thread.stream(
             lambda: self._engine.generate(
-                tokens, self._sampling(), grammar=self._forced_call(invocation)
+                tokens,
+                self._sampling(),
+                grammar=self._forced_call(invocation),
+                repeats=last_words(invocation["messages"]),
             ),
             stop=self._engine.abort,
         )
@@ -337,6 +346,12 @@ def alternate(messages: Sequence[Any]) -> list[Any]:
         else:
             joined.append(message)
     return joined
+
+
+def last_words(messages: Sequence[Any]) -> str:
+    """Return what an answer is likely to repeat: the question, or what a function returned."""
+    last = messages[-1].get("content") if messages else None
+    return last if isinstance(last, str) else ""
 
 
 def cache_folder(what: str) -> Path:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edgebot.engines.level import NoiseFloor, level
 
-# A stop consonant is shorter, a pause between words often is not.
-PAUSE_S = 0.06
+# A stop consonant is seldom longer, a pause between words often is.
+PAUSE_S = 0.04
 # So much softer than the loudest sound of the utterance (26 dB) is none of it ...
 QUIET = 0.05
 # ... where the room itself is quieter than that.

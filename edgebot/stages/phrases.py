@@ -23,7 +23,7 @@ class Phrases:
         half: "Half" of a unit.
         joined: "And", between units.
         questions: What a question begins with, if it is no wish in disguise ("can I have").
-        openings: What may stand before a question, as its words.
+        openings: What may stand before a question, or before what one wants to be told, as words.
         unfinished: What nobody ends with.
         dangling: What nobody ends with but in a question ("how many legs does it have").
         said: What is answered, by occasion.
@@ -139,6 +139,11 @@ ENGLISH = Phrases(
             "do you know",
             "can you say",
             "i want to know",
+            "explain",
+            "can you explain",
+            "could you explain",
+            "describe",
+            "can you describe",
         )
     ),
     unfinished=_words(

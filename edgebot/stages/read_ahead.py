@@ -7,11 +7,15 @@ import contextlib
 from typing import Protocol, runtime_checkable
 
 from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    EagerTranscriptionFrame,
     Frame,
     InterimTranscriptionFrame,
     TranscriptionFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -48,68 +52,93 @@ async def read_opening(llm: FrameProcessor, context: LLMContext) -> None:
 
 
 def create(settings: Settings, llm: FrameProcessor, context: LLMContext) -> ReadAhead | None:
-    """Return the stage; None where the language model cannot read ahead, or even answers ahead.
+    """Return the stage; None where the language model cannot read ahead.
 
     Args:
         settings: Its section `turn`.
         llm: The language model.
         context: The conversation.
     """
-    answers_ahead = settings.turn.eager and settings.turn.end == "pause"
-    if answers_ahead or not isinstance(llm, ReadsAhead):
+    if not isinstance(llm, ReadsAhead):
         return None
-    return ReadAhead(llm=llm, context=context)
+    answers_ahead = settings.turn.eager and settings.turn.end == "pause"
+    return ReadAhead(llm=llm, context=context, answers_ahead=answers_ahead)
 
 
 class ReadAhead(FrameProcessor):
-    """Hands each transcript to the language model at once, and passes it on.
+    """Hands what is heard to the language model at once, and passes it on.
 
-    When the turn ends a little later, nothing of the question is left to evaluate. Should more be
+    When the turn ends a little later, little of the question is left to evaluate. Should more be
     said, what was read is its beginning. Nothing is generated, and the context is not touched.
     """
 
-    def __init__(self, *, llm: ReadsAhead, context: LLMContext) -> None:
+    def __init__(self, *, llm: ReadsAhead, context: LLMContext, answers_ahead: bool) -> None:
         """Name the reader.
 
         Args:
             llm: Reads ahead.
             context: The conversation so far.
+            answers_ahead: Whether it is asked as soon as words are complete; then these need not be
+                read before.
         """
         super().__init__()
         self._llm = llm
         self._context = context
+        self._answers_ahead = answers_ahead
+        self._is_speaking = False
         self._heard: list[str] = []
+        self._wanted: str | None = None
         self._reading: asyncio.Task[None] | None = None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Read a transcript; pass everything on."""
+        """Read what was heard; pass everything on."""
         await super().process_frame(frame, direction)
-        await self.push_frame(frame, direction)
         match frame:
+            case BotStartedSpeakingFrame():
+                self._is_speaking = True
+            case BotStoppedSpeakingFrame():
+                self._is_speaking = False
             case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
                 self._heard.clear()
+            case VADUserStartedSpeakingFrame():
+                self._read()
             case InterimTranscriptionFrame():
-                pass
+                # The last word may become another one.
+                self._read(*frame.text.split()[:-1])
+            case EagerTranscriptionFrame():
+                self._wanted = None
             case TranscriptionFrame() if frame.text.strip():
                 self._heard.append(frame.text)
-                await self._stop()
-                self._reading = self.create_task(self._read(" ".join(self._heard)))
+                self._wanted = None
+                if not self._answers_ahead:
+                    self._read()
+        await self.push_frame(frame, direction)
 
     async def cleanup(self) -> None:
         """Stop reading."""
-        await self._stop()
+        self._wanted = None
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            await self.cancel_task(reading)
         await super().cleanup()
 
-    async def _stop(self) -> None:
-        reading, self._reading = self._reading, None
-        if reading is not None and not reading.done():
-            await self.cancel_task(reading)
+    def _read(self, *words: str) -> None:
+        """Have the turn read as far as it is known, when what is being read now is done."""
+        # Until an answer has been said it is not in the context: reading would displace it.
+        last = self._context.messages[-1] if self._context.messages else None
+        if self._is_speaking or (isinstance(last, dict) and last.get("role") == "user"):
+            return
+        self._wanted = " ".join([*self._heard, *words])
+        if self._reading is None or self._reading.done():
+            self._reading = self.create_task(self._read_all())
 
-    async def _read(self, question: str) -> None:
-        context = LLMContext(
-            messages=[*self._context.messages, {"role": "user", "content": question}],
-            tools=self._context.tools,
-        )
-        # A prompt that is too long is shortened when the turn has ended.
-        with contextlib.suppress(ConfigError, ValueError):
-            await self._llm.warm(context)
+    async def _read_all(self) -> None:
+        while self._wanted is not None:
+            question, self._wanted = self._wanted, None
+            context = LLMContext(
+                messages=[*self._context.messages, {"role": "user", "content": question}],
+                tools=self._context.tools,
+            )
+            # A prompt that is too long is shortened when the turn has ended.
+            with contextlib.suppress(ConfigError, ValueError):
+                await self._llm.warm(context)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from pipecat.processors.frame_processor import FrameProcessor
-from pipecat.utils.text.base_text_aggregator import BaseTextAggregator
 
 from edgebot.config import Settings
-from edgebot.stages.spoken_text import new_aggregator
+from edgebot.stages.spoken_text import SpokenTextAggregator, new_aggregator
 
 
 class Listener(Protocol):
@@ -36,7 +35,7 @@ class SpeaksAhead(Protocol):
 class FirstClause:
     """Hands the first clause of each answer to the voice; the others have time."""
 
-    def __init__(self, tts: SpeaksAhead, aggregator: BaseTextAggregator) -> None:
+    def __init__(self, tts: SpeaksAhead, aggregator: SpokenTextAggregator) -> None:
         """Name the voice, and what cuts an answer into clauses."""
         self._tts = tts
         self._aggregator = aggregator
@@ -52,15 +51,20 @@ class FirstClause:
         if self._is_done:
             return
         async for clause in self._aggregator.aggregate(text):
-            if not self._is_done:
-                self._is_done = True
-                await self._tts.speak_ahead(clause.text)
+            await self._speak(clause.text)
+        if self._aggregator.is_whole:
+            await self._speak(self._aggregator.text.text)
 
     async def end(self) -> None:
         """Take note that the answer is whole."""
         left = await self._aggregator.flush()
-        if left is not None and not self._is_done:
-            await self._tts.speak_ahead(left.text)
+        if left is not None:
+            await self._speak(left.text)
+
+    async def _speak(self, clause: str) -> None:
+        if not self._is_done:
+            self._is_done = True
+            await self._tts.speak_ahead(clause)
 
 
 def connect(settings: Settings, llm: FrameProcessor, tts: FrameProcessor) -> None:

@@ -26,6 +26,7 @@ _ITEM = re.compile(r"\s*\d+\.$")
 _NUMBER_SIGN = re.compile(r"(?:^|[\s(])[Nn]o\.$")
 # At the end of all text there is no lookahead: these are ends without a doubt.
 _CERTAIN_END = re.compile(r"""[A-Za-z]{3,}[.!?…]+[\"'”\u2019)\]]*$""")
+_CERTAIN_CLAUSE_END = re.compile(r"[A-Za-z]{3,}[,;:]$")
 
 
 def sentence_end(text: str, start: int = 0) -> int:
@@ -64,6 +65,17 @@ def clause_end(text: str) -> int:
     return end
 
 
+def is_sure_sentence(text: str) -> bool:
+    """Tell whether a text ends with a sentence, whatever comes next."""
+    return bool(_CERTAIN_END.search(text)) and _ends(text, "")
+
+
+def is_sure_clause(text: str) -> bool:
+    """Tell whether a text ends with a speakable clause, whatever comes next."""
+    is_long = len(text.strip()) >= MIN_CLAUSE_CHARACTERS
+    return is_sure_sentence(text) or (is_long and bool(_CERTAIN_CLAUSE_END.search(text)))
+
+
 def after_sentences(text: str, count: int) -> int:
     """Return the index just past the first `count` sentences, or -1 if fewer have ended.
 
@@ -74,8 +86,7 @@ def after_sentences(text: str, count: int) -> int:
         next_end = sentence_end(text, end)
         if next_end < 0:
             tail = text[end:].rstrip()
-            certain = number == count and _CERTAIN_END.search(tail)
-            return end + len(tail) if certain and _ends(tail, "") else -1
+            return end + len(tail) if number == count and is_sure_sentence(tail) else -1
         end = next_end
     return end
 
@@ -91,6 +102,7 @@ class SpokenTextAggregator(BaseTextAggregator):
         """
         super().__init__(aggregation_type=TextType.SENTENCE)
         self._end = clause_end if clauses else sentence_end
+        self._is_sure = is_sure_clause if clauses else is_sure_sentence
         self._text = ""
 
     @property
@@ -105,6 +117,11 @@ class SpokenTextAggregator(BaseTextAggregator):
             piece, self._text = self._text[:end].strip(), self._text[end:]
             if piece:
                 yield Aggregation(text=piece, type=TextType.SENTENCE)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what waits is a piece already, whatever comes next."""
+        return self._is_sure(self._text)
 
     async def flush(self) -> Aggregation | None:
         """Return what is left."""

@@ -14,6 +14,7 @@ from moonshine_voice.errors import MoonshineError
 from pipecat.frames.frames import (
     Frame,
     InputAudioRawFrame,
+    InterimTranscriptionFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
@@ -146,6 +147,12 @@ class LocalMoonshineSTTService(EagerEndOfTurnSTTServiceMixin, MoonshineSTTServic
         text = " ".join(line.text for line in transcript.lines).strip()
         if text and self._guess is me:
             await self._push_eager_end_of_turn(text, user_id=self._user_id, language=self._language)
+        elif text and self._user_speaking:
+            # More is being said, and this is how it began.
+            words = InterimTranscriptionFrame(
+                text, self._user_id, time_now_iso8601(), self._language
+            )
+            await self.push_frame(words)
         return text
 
     async def _forget(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,11 @@ class CountingLlama(LlamaEngine):
             decode(batch)
 
         self._llama._ctx.decode = counted
+
+    def _decode(self, tokens: Sequence[int]) -> bool:
+        self.steps.append(len(tokens))
+        self.when_step()
+        return super()._decode(tokens)
 
     def evaluated(self, work: Callable[[], object]) -> int:
         """Return how many tokens a piece of work evaluates."""

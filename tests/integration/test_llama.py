@@ -23,8 +23,9 @@ from pipecat.frames.frames import (
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.services.llm_service import FunctionCallParams
 
-from edgebot.engines.llama import BATCH_TOKENS, Sampling
+from edgebot.engines.llama import BATCH_TOKENS
 from edgebot.engines.prompt_cache import PromptCache
+from edgebot.engines.sampler import Sampling
 from edgebot.engines.thread import EngineThread
 from edgebot.engines.weights import faster
 from edgebot.errors import BrokenModelError, ConfigError

@@ -1,4 +1,4 @@
-"""What of an evaluated conversation can be kept, and which grammars are handed to llama.cpp."""
+"""What of an evaluated conversation can be kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebot.engines.llama import LlamaEngine, common_prefix, longest_run, read_grammar
+from edgebot.engines.llama import LlamaEngine, common_prefix, longest_run
 from edgebot.errors import BrokenModelError
 
 TOKENS = st.lists(st.integers(0, 3), max_size=20)
@@ -72,19 +72,6 @@ def test_what_is_kept_is_what_is_wanted(known: list[int], wanted: list[int]) -> 
     start = common_prefix(array(known), array(wanted))
     place, length = longest_run(array(known), array(wanted[start:]), start)
     assert known[:start] + known[place : place + length] == wanted[: start + length]
-
-
-def test_a_grammar_is_read() -> None:
-    assert read_grammar('root ::= "yes" | "no"\n')._grammar == 'root ::= "yes" | "no"\n'
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["yes", 'root ::= "yes', 'root ::= "yes" missing', 'start ::= "yes"', "root ::= root"],
-)
-def test_a_grammar_that_would_end_the_process_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="cannot read the grammar"):
-        read_grammar(text)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no model", b"GGUF" + bytes(60)])

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from edgebot.config import Settings
-from edgebot.engines.llama import Message, Sampling, Tool
+from edgebot.engines.llama import Message, Tool
+from edgebot.engines.sampler import Sampling
 from edgebot.engines.thread import EngineThread
 from edgebot.models.installed import InstalledModel
 from edgebot.stages.llm_llama_cpp import LlamaCppLLMService
@@ -31,7 +32,12 @@ class Mind:
         self.warmed += 1
 
     def generate(
-        self, tokens: Sequence[int], sampling: Sampling, *, grammar: str | None = None
+        self,
+        tokens: Sequence[int],
+        sampling: Sampling,
+        *,
+        grammar: str | None = None,
+        repeats: str = "",
     ) -> Iterator[str]:
         if self._question == "break":
             raise RuntimeError("no memory")

@@ -38,8 +38,9 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.llm_service import FunctionCallParams
 from pipecat.tests.utils import run_test
 
-from edgebot.engines.llama import Message, Sampling, Tool
+from edgebot.engines.llama import Message, Tool
 from edgebot.engines.prompt_cache import PromptCache
+from edgebot.engines.sampler import Sampling
 from edgebot.engines.thread import EngineThread
 from edgebot.stages import tool_calls
 from edgebot.stages.context_window import CountsTokens
@@ -68,6 +69,7 @@ class FakeGenerator:
         self.warmed: list[Sequence[int]] = []
         self.samplings: list[Sampling] = []
         self.grammars: list[str | None] = []
+        self.repeats: list[str] = []
         self.yielded: list[str] = []
         self.aborted = threading.Event()
         self.returned = threading.Event()
@@ -89,10 +91,16 @@ class FakeGenerator:
         cache.write(tokens, b"state")
 
     def generate(
-        self, tokens: Sequence[int], sampling: Sampling, *, grammar: str | None = None
+        self,
+        tokens: Sequence[int],
+        sampling: Sampling,
+        *,
+        grammar: str | None = None,
+        repeats: str = "",
     ) -> Iterator[str]:
         self.samplings.append(sampling)
         self.grammars.append(grammar)
+        self.repeats.append(repeats)
         self.aborted.clear()
         self.returned.clear()
         try:
@@ -359,7 +367,12 @@ async def test_an_interruption_before_the_first_word(thread: EngineThread) -> No
 
     class Prefill(FakeGenerator):
         def generate(
-            self, tokens: Sequence[int], sampling: Sampling, *, grammar: str | None = None
+            self,
+            tokens: Sequence[int],
+            sampling: Sampling,
+            *,
+            grammar: str | None = None,
+            repeats: str = "",
         ) -> Iterator[str]:
             began.set()
             assert self.aborted.wait(PATIENCE_S)

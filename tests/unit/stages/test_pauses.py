@@ -24,10 +24,10 @@ def heard(*parts: list[bytes]) -> list[bool]:
     return [pauses.hear(frame) for part in parts for frame in part]
 
 
-def test_sixty_milliseconds_of_quiet_are_a_pause() -> None:
+def test_forty_milliseconds_of_quiet_are_a_pause() -> None:
     found = heard(sound(10, 0.5), sound(8000, 0.3), sound(10, 0.1))
-    assert found.index(True) == 25 + 15 + 2
-    assert all(found[42:])
+    assert found.index(True) == 25 + 15 + 1
+    assert all(found[41:])
 
 
 def test_nothing_said_is_no_pause() -> None:

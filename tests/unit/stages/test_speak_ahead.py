@@ -50,6 +50,27 @@ async def test_an_answer_of_one_clause_is_spoken_when_it_is_whole() -> None:
     assert await written() == []
 
 
+async def ahead_of(*pieces: str, clauses: bool = True) -> list[str]:
+    """Return what is spoken while the answer may still go on."""
+    voice = Voice()
+    listener = FirstClause(voice, SpokenTextAggregator(clauses=clauses))
+    await listener.begin()
+    for piece in pieces:
+        await listener.write(piece)
+    return voice.ahead
+
+
+async def test_what_is_surely_whole_does_not_wait_for_the_next_word() -> None:
+    assert await ahead_of("It is", " Paris", ".") == ["It is Paris."]
+    assert await ahead_of("Once upon a time", ",", " there") == ["Once upon a time,"]
+    assert await ahead_of("Once upon a time", ",", " there", clauses=False) == []
+
+
+async def test_what_may_go_on_waits() -> None:
+    for text in ("It is 3.", "Ask Dr.", "Ask Prof.", "In 1,", "Yes,", "It is"):
+        assert await ahead_of(text) == []
+
+
 async def test_a_new_answer_has_a_first_clause_of_its_own() -> None:
     voice = Voice()
     listener = FirstClause(voice, SpokenTextAggregator())

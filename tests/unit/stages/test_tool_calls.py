@@ -6,11 +6,12 @@ import itertools
 import json
 from typing import Any
 
+import llama_cpp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgebot.engines.llama import read_grammar
+from edgebot.engines.sampler import grammar_sampler
 from edgebot.stages.tool_calls import (
     CLOSE,
     OPEN,
@@ -207,4 +208,4 @@ AWKWARD = {
 def test_llama_cpp_accepts_the_grammar(tools: list[dict[str, Any]]) -> None:
     rules = grammar(tools)
     assert rules.startswith(f'root ::= "{OPEN}" call "{CLOSE}"\n')
-    read_grammar(rules)
+    llama_cpp.llama_sampler_free(grammar_sampler(None, rules))
