@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from loguru import logger
-from pipecat.frames.frames import Frame, LLMContextFrame
+from pipecat.frames.frames import EagerEndOfTurnCancelFrame, Frame, LLMContextFrame
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
@@ -46,18 +46,25 @@ class ContextWindow(FrameProcessor):
         self._count_tokens = count_tokens
         self._context: LLMContext | None = None
         self._pinned: list[Any] = []
+        self._withdrawn_id = 0
 
     def watch(self, context: LLMContext) -> None:
         """Name the conversation; the messages that it has now are kept for ever."""
         self._context, self._pinned = context, list(context.messages)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Shorten the context of each context frame; pass everything on."""
+        """Shorten the context of each context frame; pass everything on but what was withdrawn."""
         await super().process_frame(frame, direction)
-        if isinstance(frame, LLMContextFrame):
+        if isinstance(frame, EagerEndOfTurnCancelFrame):
+            self._withdrawn_id = frame.id
+        elif isinstance(frame, LLMContextFrame):
             await self.shorten(frame.context)
             if frame.speculation:
                 self._forget_all_but(frame.context.messages)
+                # The word that withdraws it overtakes it: the language model, which knows of no
+                # such question yet, would answer it to its end.
+                if frame.id < self._withdrawn_id:
+                    return
         await self.push_frame(frame, direction)
 
     async def shorten(self, context: LLMContext) -> None:

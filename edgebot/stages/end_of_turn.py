@@ -48,6 +48,7 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
         self._transcript_s = WAIT_S
         self._is_speaking = False
         self._speculation: UserTurnSpeculation | None = None
+        self._withdrawn_id = 0
         self._timer: asyncio.Task[None] | None = None
         self._forget_words()
 
@@ -90,10 +91,15 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
                 # Speech to text has had the voice detector's silence already.
                 self._owed_until = self._now() + max(0.0, self._transcript_s - frame.stop_secs)
                 await self._wait()
-            case EagerTranscriptionFrame():
+            case EagerTranscriptionFrame() if frame.id > self._withdrawn_id:
                 await self._guess(frame.text)
-            case EagerEndOfTurnCancelFrame() | InterruptionFrame():
-                # Speech to text hears more, or this cannot be answered ahead.
+            case EagerEndOfTurnCancelFrame():
+                # Speech to text hears more. Its word overtakes the guess itself, and the question
+                # that was asked on it: what is told once more is younger than either.
+                self._withdrawn_id = frame.id
+                await self._withdraw()
+            case InterruptionFrame():
+                # This cannot be answered ahead.
                 self._speculation = None
             case InterimTranscriptionFrame():
                 self._is_final = False

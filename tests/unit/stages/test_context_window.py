@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from line import Line
-from pipecat.frames.frames import LLMContextFrame, TextFrame
+from pipecat.frames.frames import EagerEndOfTurnCancelFrame, LLMContextFrame, TextFrame
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.tests.utils import run_test
@@ -241,3 +241,21 @@ async def test_a_context_of_somebody_else_changes_nothing() -> None:
         await line.send(LLMContextFrame(LLMContext([user("x")])))
         await line.until_down(LLMContextFrame)
     assert conversation.messages == TALK[:4]
+
+
+async def test_what_was_withdrawn_on_its_way_is_not_answered_ahead() -> None:
+    def asked(*, ahead: bool) -> LLMContextFrame:
+        return LLMContextFrame(LLMContext([user("x")]), speculation=ahead)
+
+    before, settled, withdrawal, after = (
+        asked(ahead=True),
+        asked(ahead=False),
+        EagerEndOfTurnCancelFrame(),
+        asked(ahead=True),
+    )
+    async with Line(window(49, LLMContext())) as line:
+        await line.send(withdrawal)
+        await line.until_down(EagerEndOfTurnCancelFrame)
+        await line.send(before, settled, after)
+        await line.until_down(LLMContextFrame, 2)
+    assert line.of(LLMContextFrame) == [settled, after]

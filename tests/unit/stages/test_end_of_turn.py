@@ -238,6 +238,30 @@ def test_what_cannot_be_answered_ahead_is_asked_when_the_turn_has_ended(
     told(test)
 
 
+def test_a_guess_that_was_overtaken_by_its_withdrawal_is_no_question() -> None:
+    async def test(user: Bench) -> None:
+        guess, withdrawal = eager("What is"), EagerEndOfTurnCancelFrame()
+        await user.hand(start(), withdrawal, guess)
+        assert user.asked == []
+        await user.hand(eager("What is it"))
+        assert user.asked == [("What is it", True)]
+
+    told(test)
+
+
+def test_a_withdrawal_is_told_once_more_behind_its_question() -> None:
+    async def test(user: Bench) -> None:
+        # It is on its way while the guess becomes a question.
+        guess, withdrawal = eager("What is"), EagerEndOfTurnCancelFrame()
+        withdrawal.id = guess.id
+        guess.id -= 1
+        await user.hand(start(), guess, withdrawal)
+        (question,) = user.line.of(LLMContextFrame)
+        assert user.line.of(EagerEndOfTurnCancelFrame)[-1].id > question.id
+
+    told(test)
+
+
 def test_nobody_is_answered_ahead_while_the_button_is_held() -> None:
     async def test(user: Bench) -> None:
         await user.hand(TalkFrame(held=True), start(), eager("What is it"), stop())
