@@ -15,6 +15,7 @@ from edgebot.errors import DeviceError
 from edgebot.front import Front, Sounds
 from edgebot.hw.audio_device import Kind, find_in, port_audio
 from edgebot.hw.audio_stream import SPEAKER_RATE_HZ, AudioStream, MicrophoneStream, SpeakerStream
+from edgebot.hw.opened_ahead import OpenedAhead
 from edgebot.hw.port_audio import PortAudio
 from edgebot.intercom import Handset
 from edgebot.observe.health import HealthObserver
@@ -66,6 +67,11 @@ async def talk(
         live = {"audio.volume": control.set_volume, **sounds.live}
         panel.joins(control.act, control.chime, live)
         ending.callback(panel.leaves)
+        devices = Devices(settings)
+        ending.callback(devices.close)
+        # A mute switch may be closed.
+        if not control.is_muted:
+            devices.open_ahead()
         engines = await load_engines(settings)
         for note in engines.notes:
             when_note(note)
@@ -85,16 +91,17 @@ async def talk(
             states.ready(faults)
             when_ready()
 
+        # A caller is not to wait for longer frames.
+        devices.is_asleep = lambda: (
+            stages.wake is not None and not stages.wake.is_awake and not states.facts.in_call
+        )
         transport = device_transport(
             settings,
             stages.echo,
+            devices=devices,
             sounds=sounds,
             when_open=ready,
             when_note=when_note,
-            # A caller is not to wait for longer frames.
-            is_asleep=lambda: (
-                stages.wake is not None and not stages.wake.is_awake and not states.facts.in_call
-            ),
         )
         conversation = Conversation(
             settings,
@@ -141,52 +148,96 @@ def name_of(kind: Kind, wanted: str | int) -> str:
         return str(wanted)
 
 
+class Devices:
+    """The configured microphone and speaker.
+
+    Attributes:
+        is_asleep: Tells, in any thread, whether nobody waits for what the microphone hears.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Open nothing yet.
+
+        Args:
+            settings: Their section `audio` names them.
+        """
+        self.is_asleep: Callable[[], bool] = lambda: False
+        self._library = PortAudio()
+        self._wanted: dict[Kind, str | int] = {
+            "microphone": settings.audio.microphone,
+            "speaker": settings.audio.speaker,
+        }
+        self._ahead: OpenedAhead[MicrophoneStream] | None = None
+
+    def open_ahead(self) -> None:
+        """Begin to open the microphone; it is heard when `open_microphone` is called."""
+        self._ahead = OpenedAhead(self._open_microphone)
+
+    def _remember(self, kind: Kind, stream: AudioStream) -> None:
+        # An index means another device when one of them has come or gone.
+        if str(self._wanted[kind]).isdecimal():
+            self._wanted[kind] = stream.device.name
+
+    def _open_microphone(self, when_audio: Callable[[bytes], None]) -> MicrophoneStream:
+        stream = MicrophoneStream(
+            self._library,
+            self._wanted["microphone"],
+            when_audio,
+            is_patient=lambda: self.is_asleep(),
+        )
+        self._remember("microphone", stream)
+        return stream
+
+    def open_microphone(self, when_audio: Callable[[bytes], None]) -> MicrophoneStream:
+        """Open the microphone, or take what was opened ahead.
+
+        Raises:
+            DeviceError: It cannot be opened.
+        """
+        return self._ahead.open(when_audio) if self._ahead else self._open_microphone(when_audio)
+
+    def open_speaker(self, when_played: Callable[[bytes, int], None] | None) -> SpeakerStream:
+        """Open the speaker.
+
+        Raises:
+            DeviceError: It cannot be opened.
+        """
+        stream = SpeakerStream(self._library, self._wanted["speaker"], when_played=when_played)
+        self._remember("speaker", stream)
+        return stream
+
+    def close(self) -> None:
+        """Give back what was opened and not wanted."""
+        if self._ahead is not None:
+            self._ahead.close()
+
+
 def device_transport(
     settings: Settings,
     echo: Echo | None = None,
     *,
+    devices: Devices | None = None,
     only_speaks: bool = False,
     sounds: Sounds | None = None,
     when_open: Callable[[frozenset[Fault]], None] = lambda faults: None,
     when_note: Callable[[str], None] = lambda text: None,
-    is_asleep: Callable[[], bool] = lambda: False,
 ) -> DeviceTransport:
     """Return the transport between the configured microphone and speaker.
 
     Args:
         settings: Name the devices, the volume and the chimes.
         echo: Is handed all that is played, and told when a device was opened again.
+        devices: The devices; None opens those of the settings.
         only_speaks: Leave the microphone out, and end with an error where the speaker fails.
         sounds: The chimes; those of the settings, if they never change.
         when_open: Called once, when each device works or its fault is known, with the faults.
         when_note: Called with one sentence for each fault, and one for its end.
-        is_asleep: Tells, in any thread, whether nobody waits for what the microphone hears.
     """
-    library = PortAudio()
+    opened = devices or Devices(settings)
     played = echo.played if echo else None
-    wanted: dict[Kind, str | int] = {
-        "microphone": settings.audio.microphone,
-        "speaker": settings.audio.speaker,
-    }
-
-    def remember(kind: Kind, stream: AudioStream) -> None:
-        # An index means another device when one of them has come or gone.
-        if str(wanted[kind]).isdecimal():
-            wanted[kind] = stream.device.name
-
-    def open_microphone(when_audio: Callable[[bytes], None]) -> MicrophoneStream:
-        stream = MicrophoneStream(library, wanted["microphone"], when_audio, is_patient=is_asleep)
-        remember("microphone", stream)
-        return stream
-
-    def open_speaker() -> SpeakerStream:
-        stream = SpeakerStream(library, wanted["speaker"], when_played=played)
-        remember("speaker", stream)
-        return stream
-
     return DeviceTransport(
-        open_microphone=None if only_speaks else open_microphone,
-        open_speaker=open_speaker,
+        open_microphone=None if only_speaks else opened.open_microphone,
+        open_speaker=lambda: opened.open_speaker(played),
         speaker_rate_hz=SPEAKER_RATE_HZ,
         volume=settings.audio.volume,
         chimes=(sounds or Sounds(settings.chimes)).held,
