@@ -16,6 +16,7 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.prompt_lookup import NEXT_DRAFT, PromptLookup
+from edgebot.engines.right_of_way import FIRST_SOUND
 from edgebot.engines.sampler import Sampler, Sampling
 from edgebot.errors import BrokenModelError
 
@@ -218,6 +219,7 @@ class LlamaEngine:
         token, written = sampler.choose(self._llama.ctx, -1), 1
         yield token
         while True:
+            FIRST_SOUND.give()
             drafted = lookup.draft(token)[: max(0, room - written - 1)]
             if not self._decode([token, *drafted]):
                 return

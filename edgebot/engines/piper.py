@@ -16,6 +16,7 @@ from piper import PiperVoice
 from piper.config import PiperConfig
 
 from edgebot.engines.loudness import Limiter, gain_for, without_lead
+from edgebot.engines.right_of_way import FIRST_SOUND
 from edgebot.engines.voice_split import NotSplittableError, Part, SplitVoice, split_voice
 from edgebot.engines.voice_windows import WindowedVoice
 from edgebot.errors import BrokenModelError
@@ -143,7 +144,12 @@ class PiperEngine:
         }
         if config.num_speakers > 1:
             inputs["sid"] = np.array([config.default_speaker_id], dtype=np.int64)
-        yield from self._decode(inputs)
+        pieces = self._decode(inputs)
+        with FIRST_SOUND.taken():
+            first = next(pieces, None)
+        if first is not None:
+            yield first
+        yield from pieces
 
 
 class Brake:

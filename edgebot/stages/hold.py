@@ -11,8 +11,10 @@ from edgebot.stages.phrases import LANGUAGES, Phrases, bare, plain, without_name
 # "What about" is no question yet; "tell me about whales" is as good as one.
 FEWEST_WORDS = 3
 FEWEST_TOLD_WORDS = 2
-# Where a recognizer writes them, somebody was not done.
+# Where a recognizer writes them, somebody was not done ...
 BREAKS = (",", "-", "…", "...")
+# ... except that it may write this one behind a whole question whose tone stayed level.
+LEVEL_TONE = ","
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ class Hold:
         told = _behind_opening(words, phrases)
         asked = words if told is None else told
         is_question = len(asked) >= FEWEST_WORDS and asked[0] in phrases.questions
-        if text.rstrip().endswith(BREAKS) or last in phrases.unfinished:
+        is_unfinished = last in phrases.unfinished
+        if is_question and not is_unfinished and text.rstrip().endswith(LEVEL_TONE):
+            return max(self.question_s, self.usual_s / 2)
+        if is_unfinished or text.rstrip().endswith(BREAKS):
             # "Where is it from?"
             return self.usual_s if is_question else self.unfinished_s
         is_told = told is not None and len(told) >= FEWEST_TOLD_WORDS

@@ -70,6 +70,13 @@ def test_anything_else_is_held_the_usual_time(text: str) -> None:
     assert HOLD.after(text) == USUAL_S
 
 
+def test_a_comma_behind_a_whole_question_is_held_half_the_usual_time() -> None:
+    assert HOLD.after("Who wrote Romeo and Juliet,") == USUAL_S / 2
+    assert HOLD.after("Who wrote the,") == USUAL_S
+    assert HOLD.after("Who wrote Romeo and Juliet...") == USUAL_S
+    assert Hold(0.1, 0.1, 0.1, ENGLISH).after("Who wrote Romeo and Juliet,") == 0.1
+
+
 def test_a_language_without_words_holds_the_usual_time() -> None:
     settings = load_settings(flags=["language=ko", "turn.hold_s=0.7"], environment={})
     assert create(settings).after("what is the time") == 0.7
