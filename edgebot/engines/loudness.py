@@ -20,13 +20,14 @@ def gain_for(speech: np.ndarray) -> float:
 
 
 def without_lead(piece: np.ndarray, rate_hz: int) -> np.ndarray:
-    """Return the beginning of an answer without the silence that a voice draws its breath in.
+    """Return a beginning without the silence that a voice draws its breath in.
 
-    A hundredth of a second of it stays; where there is nothing else, all does.
+    A hundredth of a second of it stays; of a piece that is nothing but silence, nothing.
     """
     loud = np.abs(piece) > _STILL
-    first = int(np.argmax(loud)) if loud.any() else 0
-    return piece[max(first - int(_KEPT_STILL_S * rate_hz), 0) :]
+    if not loud.any():
+        return piece[:0]
+    return piece[max(int(np.argmax(loud)) - int(_KEPT_STILL_S * rate_hz), 0) :]
 
 
 class Limiter:

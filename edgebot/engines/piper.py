@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -95,19 +96,29 @@ class PiperEngine:
         It comes in pieces, each as soon as it is decoded: the first of a sentence is short.
         """
         self._brake.release()
+        with contextlib.ExitStack() as waited_for:
+            waited_for.enter_context(FIRST_SOUND.taken())
+            for level in self._levels(text):
+                scaled = np.clip(level * self._volume, -1.0, 1.0) * _LOUDEST
+                waited_for.close()
+                yield scaled.astype("<i2").tobytes()
+
+    def _levels(self, text: str) -> Iterator[np.ndarray]:
+        """Yield a text's sound as numbers from -1.0 to 1.0, from where it can be heard."""
+        begun = False
         try:
             # espeak-ng takes its text as a C string.
-            begun = False
             for phonemes in self._phonemizer.phonemize(text.replace("\0", " ")):
                 limit = Limiter(self._gain)
                 for piece in self._speak(phonemes):
                     if self._brake.on:
                         return
                     level = limit(piece)
-                    if not begun:
-                        level, begun = without_lead(level, self.rate_hz), True
-                    scaled = np.clip(level * self._volume, -1.0, 1.0) * _LOUDEST
-                    yield scaled.astype("<i2").tobytes()
+                    # A voice may draw its breath for longer than the first piece.
+                    heard = level if begun else without_lead(level, self.rate_hz)
+                    if len(heard):
+                        begun = True
+                        yield heard
         except Exception:
             if not self._brake.on:
                 raise
@@ -144,12 +155,7 @@ class PiperEngine:
         }
         if config.num_speakers > 1:
             inputs["sid"] = np.array([config.default_speaker_id], dtype=np.int64)
-        pieces = self._decode(inputs)
-        with FIRST_SOUND.taken():
-            first = next(pieces, None)
-        if first is not None:
-            yield first
-        yield from pieces
+        yield from self._decode(inputs)
 
 
 class Brake:

@@ -12,9 +12,20 @@ from edgebot.config import Settings
 
 # A shorter clause alone has no melody of its own.
 MIN_CLAUSE_CHARACTERS = 16
+# Nobody waits for the end of a longer one to hear how an answer begins.
+LONGEST_OPENING_CHARACTERS = 72
 
 _SENTENCE_END = re.compile(r"""(?:[.!?…]+[\"'”\u2019)\]]*(?=\s)|\n)""")
 _CLAUSE_END = re.compile(r"[,;:—](?=\s)")
+# Where one draws breath without a comma ...
+_JOINT = re.compile(
+    r"\s(?=(?:because|but|although|though|while|whereas|unless|until|when|if|since|which)\s)"
+)
+# ... and where one may, if it must be.
+_LOOSE_JOINT = re.compile(
+    r"\s(?=(?:and|or|that|where|who|with|for|from|in|on|at|to|as|into|through|about|between|"
+    r"during|like)\s)"
+)
 # These end nothing, whatever comes next ...
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Mt|vs|approx|e\.g|i\.e|U\.S|U\.K)\.$"
@@ -65,6 +76,23 @@ def clause_end(text: str) -> int:
     return end
 
 
+def opening_end(text: str) -> int:
+    """Return the index just past what an answer can begin with, or -1 if it must go on.
+
+    Somebody waits for it, so a clause may be cut off where one would draw breath.
+    """
+    seen = text[:LONGEST_OPENING_CHARACTERS]
+    end = clause_end(seen)
+    for match in _JOINT.finditer(seen, 0, end if end >= 0 else len(seen)):
+        if len(seen[: match.start()].strip()) >= MIN_CLAUSE_CHARACTERS:
+            return match.start()
+    if end >= 0 or len(seen) < LONGEST_OPENING_CHARACTERS:
+        return end
+    joints = [match.start() for match in _LOOSE_JOINT.finditer(seen, MIN_CLAUSE_CHARACTERS)]
+    end = joints[-1] if joints else seen.rstrip().rfind(" ")
+    return end if end > 0 else clause_end(text)
+
+
 def is_sure_sentence(text: str) -> bool:
     """Tell whether a text ends with a sentence, whatever comes next."""
     return bool(_CERTAIN_END.search(text)) and _ends(text, "")
@@ -92,7 +120,7 @@ def after_sentences(text: str, count: int) -> int:
 
 
 class SpokenTextAggregator(BaseTextAggregator):
-    """Yields clauses or sentences as soon as they are complete."""
+    """Yields clauses or sentences as soon as they are complete; the first clause sooner."""
 
     def __init__(self, *, clauses: bool = True) -> None:
         """Choose the size of the pieces.
@@ -102,8 +130,13 @@ class SpokenTextAggregator(BaseTextAggregator):
         """
         super().__init__(aggregation_type=TextType.SENTENCE)
         self._end = clause_end if clauses else sentence_end
+        self._opening_end = opening_end if clauses else sentence_end
         self._is_sure = is_sure_clause if clauses else is_sure_sentence
+        self._forget()
+
+    def _forget(self) -> None:
         self._text = ""
+        self._has_begun = False
 
     @property
     def text(self) -> Aggregation:
@@ -113,9 +146,10 @@ class SpokenTextAggregator(BaseTextAggregator):
     async def aggregate(self, text: str) -> AsyncIterator[Aggregation]:
         """Add text and yield every piece that it completes."""
         self._text += text
-        while (end := self._end(self._text)) >= 0:
+        while (end := (self._end if self._has_begun else self._opening_end)(self._text)) >= 0:
             piece, self._text = self._text[:end].strip(), self._text[end:]
             if piece:
+                self._has_begun = True
                 yield Aggregation(text=piece, type=TextType.SENTENCE)
 
     @property
@@ -125,16 +159,17 @@ class SpokenTextAggregator(BaseTextAggregator):
 
     async def flush(self) -> Aggregation | None:
         """Return what is left."""
-        left, self._text = self._text.strip(), ""
+        left = self._text.strip()
+        self._forget()
         return Aggregation(text=left, type=TextType.SENTENCE) if left else None
 
     async def handle_interruption(self) -> None:
         """Forget what waits."""
-        self._text = ""
+        self._forget()
 
     async def reset(self) -> None:
         """Forget what waits."""
-        self._text = ""
+        self._forget()
 
 
 def new_aggregator(settings: Settings) -> SpokenTextAggregator:

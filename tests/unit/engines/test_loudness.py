@@ -61,6 +61,7 @@ def test_an_answer_begins_at_once(still: int, kept: int) -> None:
     assert begun.tolist() == piece[still - kept :].tolist()
 
 
-def test_nothing_but_silence_stays() -> None:
-    assert len(without_lead(np.zeros(100, np.float32), 1000)) == 100
+def test_of_nothing_but_silence_nothing_is_left() -> None:
+    assert len(without_lead(np.zeros(100, np.float32), 1000)) == 0
+    assert len(without_lead(np.full(100, 0.002, np.float32), 1000)) == 0
     assert len(without_lead(np.zeros(0, np.float32), 1000)) == 0

@@ -17,6 +17,7 @@ from edgebot.stages.spoken_text import (
     after_sentences,
     clause_end,
     create,
+    opening_end,
     sentence_end,
 )
 
@@ -147,6 +148,51 @@ def test_the_end_of_a_clause(text: str, clause: str | None) -> None:
 def test_after_so_many_sentences(text: str, count: int, kept: str | None) -> None:
     end = after_sentences(text, count)
     assert (text[:end] if end >= 0 else None) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "opening"),
+    [
+        ("Ice floats on water because it is light", "Ice floats on water"),
+        ("Ice floats on water becaus", None),
+        ("Ice floats, because it", None),
+        ("Ice floats on water, because it", "Ice floats on water,"),
+        ("Ice floats when it is cold and clear. So", "Ice floats when it is cold and clear."),
+        ("It is so. When it is hot, ice melts", "It is so."),
+        # Longer than anybody waits for, with and without a place to draw breath.
+        (
+            "The opposite of a heart is the opposite of a heart in the opposite of a heart is",
+            "The opposite of a heart is the opposite of a heart",
+        ),
+        (
+            "One two three four five six seven eight nine ten eleven twelve thirteen fourteen",
+            "One two three four five six seven eight nine ten eleven twelve",
+        ),
+        ("a" * 80, None),
+        ("a" * 80 + ". B", "a" * 80 + "."),
+    ],
+)
+def test_how_an_answer_begins(text: str, opening: str | None) -> None:
+    end = opening_end(text)
+    assert (text[:end] if end >= 0 else None) == opening
+
+
+async def test_only_the_beginning_is_cut_short() -> None:
+    answer = "Ice floats on water because it is light but not because it is warm. "
+    assert await cut([answer, answer]) == [
+        "Ice floats on water",
+        "because it is light but not because it is warm.",
+        answer.strip(),
+    ]
+    assert await cut([answer], clauses=False) == [answer.strip()]
+
+
+async def test_each_answer_has_a_beginning() -> None:
+    aggregator = SpokenTextAggregator()
+    for end in (aggregator.flush, aggregator.reset, aggregator.handle_interruption):
+        pieces = [piece.text async for piece in aggregator.aggregate("Ice floats on water if it ")]
+        assert pieces == ["Ice floats on water"]
+        await end()
 
 
 async def test_clauses_come_as_soon_as_they_are_complete() -> None:
