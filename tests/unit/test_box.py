@@ -199,7 +199,7 @@ def stages_of(settings: Settings, when_trouble: Callable[[str], None]) -> Stages
         intercom=Intercom(),
         wake=wake.create(settings, Namer()),
         stt=VoskSTTService(engine=Ear(), thread=in_place),
-        read_ahead=ReadAhead(llm=llm, context=memory),
+        read_ahead=ReadAhead(llm=llm, context=memory, answers_ahead=True),
         user=user,
         commands=commands.create(settings, Namer.names),
         window=context_window.create(llm, memory, settings.llm.context_tokens),
