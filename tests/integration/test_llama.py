@@ -99,6 +99,30 @@ def test_a_warmed_prompt_costs_the_question_only(llama: CountingLlama) -> None:
     assert cost == len(tokens) - len(prompt)
 
 
+def test_what_repeats_the_question_is_written_in_fewer_steps(llama: CountingLlama) -> None:
+    question = "What is the largest ocean on Earth?"
+    tokens = llama.render([SYSTEM, user(question)])
+
+    def written(repeats: str) -> tuple[str, int]:
+        llama.warm(tokens[:-1])
+        before = len(llama.steps)
+        said = "".join(llama.generate(tokens, Sampling(max_tokens=9), repeats=repeats))
+        return said, len(llama.steps) - before
+
+    alone, repeated, misled = map(written, ("", question, "The largest elephant on Mars is tall."))
+    print(
+        f"{alone[1]} steps alone, {repeated[1]} with the question, {misled[1]} misled: {alone[0]}"
+    )
+    assert alone[0] == repeated[0] == misled[0]
+    assert repeated[1] <= alone[1] - 3
+    assert misled[1] <= alone[1]
+    # What was guessed and dropped is not taken for evaluated.
+    known = llama._llama.input_ids[: llama._llama.n_tokens].tolist()
+    kept = llama._llama.detokenize(known).decode().rpartition("assistant\n")[2]
+    assert kept == alone[0].removesuffix(" Ocean")
+    assert llama.evaluated(lambda: written("")) == 1 + 8
+
+
 class TestKeptOnTheDisk:
     """An opening that was evaluated once is read back by the next start."""
 

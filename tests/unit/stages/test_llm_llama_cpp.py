@@ -49,6 +49,7 @@ from edgebot.stages.llm_llama_cpp import (
     LlamaCppLLMSettings,
     alternate,
     cache_folder,
+    last_words,
 )
 from edgebot.stages.read_ahead import ReadsAhead, read_opening
 
@@ -177,6 +178,7 @@ async def test_the_prompt_is_the_instruction_and_the_context(thread: EngineThrea
     ]
     assert engine.replies == [True]
     assert engine.grammars == [None]
+    assert engine.repeats == ["What?"]
 
 
 async def test_an_empty_answer_has_a_start_and_an_end(thread: EngineThread) -> None:
@@ -591,3 +593,17 @@ async def test_an_answer_to_a_turn_that_has_ended_is_told_nobody(thread: EngineT
         await line.send(LLMContextFrame(LLMContext([{"role": "user", "content": "?"}])))
         await line.until_down(LLMFullResponseEndFrame)
     assert listener.told == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "words"),
+    [
+        ([], ""),
+        ([{"role": "user", "content": "What is it?"}], "What is it?"),
+        ([{"role": "user", "content": "And?"}, {"role": "tool", "content": "noon"}], "noon"),
+        ([{"role": "user", "content": [{"type": "text", "text": "What?"}]}], ""),
+        ([{"role": "assistant"}], ""),
+    ],
+)
+def test_what_an_answer_may_repeat(messages: list[dict[str, Any]], words: str) -> None:
+    assert last_words(messages) == words

@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
     EagerTranscriptionFrame,
     Frame,
     InputAudioRawFrame,
+    InterimTranscriptionFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
@@ -120,8 +121,25 @@ async def test_a_guess_that_is_not_ready_when_the_voice_goes_on_is_never_told() 
         ear.gate.set()
         await line.until_down(TranscriptionFrame)
     assert texts(line, EagerTranscriptionFrame) == []
+    assert texts(line, InterimTranscriptionFrame) == []
     assert texts(line, TranscriptionFrame) == ["5 loud"]
     assert ear.most_at_once == 1
+
+
+async def test_a_guess_that_came_too_early_tells_how_it_began() -> None:
+    ear = FakeTranscriber()
+    async with line_of(ear) as line:
+        ear.gate.clear()
+        await line.send(START(), *sound("###..."))
+        await line.until(lambda: ear.at_once == 1)
+        await line.send(*sound("##"))
+        ear.gate.set()
+        await line.until_down(InterimTranscriptionFrame)
+        await line.send(*sound("..."), STOP())
+        await line.until_down(TranscriptionFrame)
+    assert texts(line, InterimTranscriptionFrame) == ["3 loud"]
+    assert texts(line, EagerTranscriptionFrame) == ["5 loud"]
+    assert texts(line, TranscriptionFrame) == ["5 loud"]
 
 
 async def test_guesses_do_not_pile_up() -> None:
