@@ -50,7 +50,10 @@ TECHNIQUES = (
     ),
     Technique("the voice in windows", taken_out="windows"),
     Technique("clauses", ("tts.speak_by=sentence",)),
+    Technique("the question read while it is said", taken_out="reading_ahead"),
     Technique("both: ahead, and reading ahead", ("turn.eager=false",), taken_out="reading_ahead"),
+    Technique("the question's words as a draft", taken_out="prompt_lookup"),
+    Technique("the first sound computed alone", taken_out="right_of_way"),
     Technique("weights in a form computed faster", taken_out="recoding"),
     Technique("threads that sleep soon", environment=tuple(LONG_SPIN.items())),
     NOTHING,
@@ -79,6 +82,18 @@ def without_reading_ahead() -> None:
     read_ahead.create = lambda *args: None  # type: ignore[assignment]
 
 
+def without_prompt_lookup() -> None:
+    from edgebot.stages import llm_llama_cpp
+
+    llm_llama_cpp.last_words = lambda messages: ""
+
+
+def without_right_of_way() -> None:
+    from edgebot.engines.right_of_way import FIRST_SOUND
+
+    FIRST_SOUND.give = lambda: None  # type: ignore[method-assign]
+
+
 def without_recoding() -> None:
     from edgebot.stages import llm_llama_cpp
 
@@ -89,6 +104,8 @@ WITHOUT: dict[str, Callable[[], None]] = {
     "windows": without_windows,
     "speaking_ahead": without_speaking_ahead,
     "reading_ahead": without_reading_ahead,
+    "prompt_lookup": without_prompt_lookup,
+    "right_of_way": without_right_of_way,
     "recoding": without_recoding,
 }
 

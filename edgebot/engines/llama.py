@@ -32,7 +32,7 @@ WORTH_MOVING_TOKENS = 16
 class LlamaEngine:
     """A language model and the conversation that it has already evaluated.
 
-    Use it from one thread; only `render` and `abort` may be called from another. What is evaluated
+    Use it from one thread; only `render` and `abort` may be called from others. What is evaluated
     stays: a prompt that grows at its end, or loses a part in its middle, costs only what is new.
     """
 
@@ -64,7 +64,10 @@ class LlamaEngine:
         except (ValueError, OSError) as error:
             raise BrokenModelError(f"llama.cpp cannot load {path}: {error}.") from None
         self.context_tokens = self._llama.n_ctx()
+        # One for each, since more than one thread renders.
+        self._template_with_reply = self._load_template(path)
         self._template = self._load_template(path)
+        self._template.add_generation_prompt = False
         self._vocabulary = llama_cpp.llama_model_get_vocab(self._llama.model)
         self._batch = llama_cpp.llama_batch_init(1 + NEXT_DRAFT, 0, 1)
         self._arm_abort()
@@ -116,9 +119,8 @@ class LlamaEngine:
             tools: OpenAI-style tool definitions.
             reply: End with the opening of the assistant's answer.
         """
-        self._template.add_generation_prompt = reply
         typed: dict[str, Any] = {"messages": list(messages), "tools": list(tools) or None}
-        prompt = self._template(**typed)
+        prompt = (self._template_with_reply if reply else self._template)(**typed)
         return list(
             self._llama.tokenize(
                 prompt.prompt.encode("utf-8"), add_bos=not prompt.added_special, special=True

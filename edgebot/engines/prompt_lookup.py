@@ -2,9 +2,9 @@
 
 A language model evaluates four tokens in one step in less than twice the time of one, because it
 reads its weights once. "What is the capital of France?" is answered by "The capital of France is
-...": with the words of the question as a draft, most of that costs one step. Only what the model chooses
-itself is kept; of two words that are equally good it may choose the other one, as it may for any
-other number of tokens a step.
+...": with the words of the question as a draft, most of that costs one step. Only what the model
+chooses itself is kept; of two words that are equally good it may choose the other one, as it may
+for any other number of tokens a step.
 """
 
 from __future__ import annotations

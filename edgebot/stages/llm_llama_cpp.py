@@ -150,8 +150,11 @@ class LlamaCppLLMService(LLMService):
         Raises:
             ConfigError: It leaves no room for a question.
         """
-        tokens = await self._opening(context)
-        await self._thread.run(lambda: self._engine.warm(tokens), stop=self._engine.abort)
+        invocation = await self._invocation(context)
+        # A long conversation is rendered where nobody waits for it, too: this is done word by word.
+        await self._thread.run(
+            lambda: self._engine.warm(self._opening(invocation)), stop=self._engine.abort
+        )
 
     async def read_opening(self, context: LLMContext) -> None:
         """Evaluate what opens every conversation, or read back what came of it last time.
@@ -165,18 +168,18 @@ class LlamaCppLLMService(LLMService):
         if cache is None:
             await self.warm(context)
             return
-        tokens = await self._opening(context)
+        invocation = await self._invocation(context)
         try:
             await self._thread.run(
-                lambda: self._engine.warm_kept(tokens, cache), stop=self._engine.abort
+                lambda: self._engine.warm_kept(self._opening(invocation), cache),
+                stop=self._engine.abort,
             )
         except OSError as error:
             logger.warning(
                 f"The evaluated prompt cannot be kept, so every start evaluates it: {error}."
             )
 
-    async def _opening(self, context: LLMContext) -> list[int]:
-        invocation = await self._invocation(context)
+    def _opening(self, invocation: OpenAILLMInvocationParams) -> list[int]:
         tokens = self._render(invocation, reply=False)
         if len(tokens) >= self.prompt_budget:
             raise ConfigError(
