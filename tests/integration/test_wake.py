@@ -151,6 +151,11 @@ class Talker:
             await asyncio.sleep(due - time.monotonic())
             await self.running.worker.queue_frame(InputAudioRawFrame(piece, RATE_HZ, 1))
 
+    @property
+    def kept(self) -> list[str]:
+        """What the conversation keeps; a guess is asked, and perhaps withdrawn."""
+        return [str(message["content"]) for message in self.memory.messages]
+
     def asked(self, after: int = 0) -> list[str]:
         """Return the questions that the language model would have got."""
         return [
@@ -213,8 +218,8 @@ class TestGate:
             await talker.hear(silence(1.0) + question[: len(silence(0.3))])
             await talker.running.send(WakeFrame())
             await talker.hear(question[len(silence(0.3)) :] + silence(1.5))
-            await talker.tap.until(talker.asked)
-        (heard,) = talker.asked()
+            await talker.tap.until(lambda: talker.kept)
+        (heard,) = talker.kept
         assert likeness(heard, QUESTION) > 0.8
 
     async def test_a_cancelled_question_is_forgotten(
@@ -228,10 +233,10 @@ class TestGate:
             await talker.tap.wait_for(UserStoppedSpeakingFrame)
             await talker.running.send(WakeFrame())
             await talker.hear(silence(0.2) + say(QUESTION) + silence(1.5))
-            await talker.tap.until(talker.asked)
-        (heard,) = talker.asked()
+            await talker.tap.until(lambda: talker.kept)
+        (heard,) = talker.kept
         assert likeness(heard, QUESTION) > 0.8
-        assert len(talker.memory.messages) == 1
+        assert "spider" not in " ".join(talker.asked())
 
 
 @pytest.fixture(scope="module")
