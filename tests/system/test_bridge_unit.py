@@ -32,6 +32,8 @@ BindReadOnlyPaths={folders}
 ENGINE = (
     "systemd-run --quiet --unit=engine -p User=edgebot -p Group=edgebot "
     "-p RuntimeDirectory=edgebot -p RuntimeDirectoryMode=0750 -p WorkingDirectory={root} "
+    # The interpreter may lie in a home that nobody else may enter.
+    "-p ProtectHome=tmpfs -p 'BindReadOnlyPaths={folders}' "
     "--setenv=PYTHONPATH={root}/tests/unit "
     "{python} -m tests.engine /run/edgebot/calls.sock "
     "stt.engine=own.ear llm.engine=own.mind tts.engine=own.voice"
@@ -62,7 +64,7 @@ def here() -> Iterator[Machine]:
             "mkdir -p /var/lib/edgebot/models /etc/edgebot && touch /etc/edgebot/edgebot.toml"
         )
         machine.run("systemctl daemon-reload")
-        machine.run(ENGINE.format(python=PYTHON, root=ROOT))
+        machine.run(ENGINE.format(python=PYTHON, root=ROOT, folders=" ".join(folders)))
         machine.until("test -S /run/edgebot/calls.sock", within_s=PATIENCE_S)
         machine.run(f"systemctl start {UNIT}")
         machine.until(f"journalctl -u {UNIT} -o cat | grep -q token=", within_s=PATIENCE_S)
