@@ -40,10 +40,11 @@ def test_a_sentence_comes_in_windows_at_the_voices_own_rate(piper: PiperEngine) 
     assert piper.whole_because is None
     pieces = list(piper.synthesize(TEXT))
     assert piper.rate_hz == 22_050
-    # The first of each of the three sentences is short, and the very first begins with its sound.
-    assert [len(piece) for piece in pieces[1:]].count(2 * 256 * FIRST_FRAMES) == 2
+    # The first of each of the three sentences is short (the last of one may be by chance), and the
+    # very first begins with its sound.
+    assert [len(piece) for piece in pieces[1:]].count(2 * 256 * FIRST_FRAMES) >= 2
     first = np.frombuffer(pieces[0], dtype="<i2")
-    assert np.argmax(np.abs(first) > 0.003 * 32767) <= piper.rate_hz // 100
+    assert np.argmax(np.abs(first) >= int(0.003 * 32767)) <= piper.rate_hz // 100
     seconds = len(b"".join(pieces)) / (2 * piper.rate_hz)
     assert 3.0 < seconds < 9.0
     assert rms(b"".join(pieces)) > 1000
