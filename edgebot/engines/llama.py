@@ -205,7 +205,7 @@ class LlamaEngine:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         room = min(sampling.max_tokens, self.context_tokens - len(tokens))
         lookup = PromptLookup(self._llama.tokenize(repeats.encode(), add_bos=False), self._text)
-        with Sampler(self._vocabulary, sampling, grammar) as sampler:
+        with contextlib.closing(Sampler(self._vocabulary, sampling, grammar)) as sampler:
             for count, token in enumerate(self._write(sampler, lookup, room), start=1):
                 if self._aborted or llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
                     return

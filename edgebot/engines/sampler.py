@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import llama_cpp
@@ -25,7 +24,7 @@ class Sampling:
 
 
 class Sampler:
-    """Chooses the tokens of one answer; a context manager, since llama.cpp frees it by hand."""
+    """Chooses the tokens of one answer."""
 
     def __init__(self, vocabulary: Any, sampling: Sampling, grammar: str | None = None) -> None:
         """Join llama.cpp's samplers into a chain.
@@ -46,15 +45,8 @@ class Sampler:
             if sampler:
                 llama_cpp.llama_sampler_chain_add(self._chain, sampler)
 
-    def __enter__(self) -> Sampler:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Free the chain, which llama.cpp does not do by itself."""
         llama_cpp.llama_sampler_free(self._chain)
 
     def choose(self, context: Any, place: int) -> int:
