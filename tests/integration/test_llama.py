@@ -23,8 +23,10 @@ from pipecat.frames.frames import (
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.services.llm_service import FunctionCallParams
 
+from edgebot.engines import llama as engine_module
 from edgebot.engines.llama import BATCH_TOKENS
 from edgebot.engines.prompt_cache import PromptCache
+from edgebot.engines.right_of_way import RightOfWay
 from edgebot.engines.sampler import Sampling
 from edgebot.engines.thread import EngineThread
 from edgebot.engines.weights import faster
@@ -121,6 +123,20 @@ def test_what_repeats_the_question_is_written_in_fewer_steps(llama: CountingLlam
     kept = llama._llama.detokenize(known).decode().rpartition("assistant\n")[2]
     assert kept == alone[0].removesuffix(" Ocean")
     assert llama.evaluated(lambda: written("")) == 1 + 8
+
+
+def test_it_gives_way_before_each_step_of_writing(
+    llama: CountingLlama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = llama.render([SYSTEM, user(FRANCE)])
+    llama.warm(tokens[:-1])
+    way, given = RightOfWay(2), []
+    monkeypatch.setattr(way, "give", lambda: given.append(len(llama.steps)))
+    monkeypatch.setattr(engine_module, "FIRST_SOUND", way)
+    before = len(llama.steps)
+    list(llama.generate(tokens, Sampling(max_tokens=4)))
+    # The first token takes no step of its own.
+    assert given == [before + 1, before + 2, before + 3]
 
 
 class TestKeptOnTheDisk:
