@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import IO
 
 from edgebot.app import Box, Conversation, assemble, load_engines
-from edgebot.calls import Calls
 from edgebot.config import Settings
 from edgebot.control import Control
 from edgebot.errors import DeviceError
@@ -70,8 +69,7 @@ async def talk(
         devices = Devices(settings)
         ending.callback(devices.close)
         # A mute switch may be closed.
-        if not control.is_muted:
-            devices.open_ahead()
+        devices.open_ahead(with_microphone=not control.is_muted)
         engines = await load_engines(settings)
         for note in engines.notes:
             when_note(note)
@@ -114,6 +112,9 @@ async def talk(
         control.connect(conversation.worker.queue_frames, transport.silence)
         async with contextlib.AsyncExitStack() as at_the_end:
             if settings.bridge.enabled:
+                # Few have a bridge, and what it imports takes a tenth of a second of every start.
+                from edgebot.calls import Calls
+
                 calls = Calls(
                     settings,
                     engines,
@@ -167,11 +168,14 @@ class Devices:
             "microphone": settings.audio.microphone,
             "speaker": settings.audio.speaker,
         }
-        self._ahead: OpenedAhead[MicrophoneStream] | None = None
+        self._microphone: OpenedAhead[MicrophoneStream] | None = None
+        self._speaker: OpenedAhead[SpeakerStream] | None = None
 
-    def open_ahead(self) -> None:
-        """Begin to open the microphone; it is heard when `open_microphone` is called."""
-        self._ahead = OpenedAhead(self._open_microphone)
+    def open_ahead(self, *, with_microphone: bool) -> None:
+        """Begin to open the speaker, and the microphone unless it is to stay closed."""
+        self._speaker = OpenedAhead(self._open_speaker)
+        if with_microphone:
+            self._microphone = OpenedAhead(self._open_microphone)
 
     def _remember(self, kind: Kind, stream: AudioStream) -> None:
         # An index means another device when one of them has come or gone.
@@ -194,22 +198,28 @@ class Devices:
         Raises:
             DeviceError: It cannot be opened.
         """
-        return self._ahead.open(when_audio) if self._ahead else self._open_microphone(when_audio)
+        ahead = self._microphone
+        return ahead.open(when_audio) if ahead else self._open_microphone(when_audio)
 
-    def open_speaker(self, when_played: Callable[[bytes, int], None] | None) -> SpeakerStream:
-        """Open the speaker.
-
-        Raises:
-            DeviceError: It cannot be opened.
-        """
+    def _open_speaker(self, when_played: Callable[[bytes, int], None]) -> SpeakerStream:
         stream = SpeakerStream(self._library, self._wanted["speaker"], when_played=when_played)
         self._remember("speaker", stream)
         return stream
 
+    def open_speaker(self, when_played: Callable[[bytes, int], None]) -> SpeakerStream:
+        """Open the speaker, or take what was opened ahead.
+
+        Raises:
+            DeviceError: It cannot be opened.
+        """
+        ahead = self._speaker
+        return ahead.open(when_played) if ahead else self._open_speaker(when_played)
+
     def close(self) -> None:
         """Give back what was opened and not wanted."""
-        if self._ahead is not None:
-            self._ahead.close()
+        for ahead in (self._microphone, self._speaker):
+            if ahead is not None:
+                ahead.close()
 
 
 def device_transport(
@@ -234,7 +244,7 @@ def device_transport(
         when_note: Called with one sentence for each fault, and one for its end.
     """
     opened = devices or Devices(settings)
-    played = echo.played if echo else None
+    played = echo.played if echo else lambda audio, rate_hz: None
     return DeviceTransport(
         open_microphone=None if only_speaks else opened.open_microphone,
         open_speaker=lambda: opened.open_speaker(played),

@@ -1,84 +1,84 @@
-"""A microphone that is opened while there is other work to wait for."""
+"""A device that is opened while there is other work to wait for."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from edgebot.errors import DeviceError
 
 
 class Closable(Protocol):
-    """What the microphone must be able to do."""
+    """What the device must be able to do."""
 
     def close(self) -> None: ...
 
 
-M = TypeVar("M", bound=Closable)
-WhenAudio = Callable[[bytes], None]
+D = TypeVar("D", bound=Closable)
+WhenSound = Callable[..., None]
 
 
-class OpenedAhead(Generic[M]):
-    """Opens a microphone at once, and hands it over when it is wanted.
+class OpenedAhead(Generic[D]):
+    """Opens a microphone or a speaker at once, and hands it over when it is wanted.
 
     A sound server may take two seconds to wake a device that slept; engines take as long to load.
-    What is heard meanwhile goes nowhere.
+    Nobody is told of the sound that passes meanwhile.
     """
 
-    def __init__(self, open_microphone: Callable[[WhenAudio], M]) -> None:
+    def __init__(self, open_device: Callable[[WhenSound], D]) -> None:
         """Begin to open it, in a thread.
 
         Args:
-            open_microphone: Opens it and is handed where its sound goes; raises DeviceError.
+            open_device: Opens it and is handed whom to tell of its sound; raises DeviceError.
         """
-        self._open = open_microphone
-        self._when_audio: WhenAudio | None = None
-        self._microphone: M | None = None
+        self._open = open_device
+        self._when_sound: WhenSound | None = None
+        self._device: D | None = None
         self._lock = threading.Lock()
         self._is_unwanted = False
-        self._opening = threading.Thread(target=self._begin, name="microphone", daemon=True)
+        self._opening = threading.Thread(target=self._begin, name="audio device", daemon=True)
         self._opening.start()
 
     def _begin(self) -> None:
         try:
-            microphone = self._open(self._hear)
+            device = self._open(self._sounds)
         except DeviceError:
             # Whoever wants it opens it anew, and tells why it cannot be opened.
             return
         with self._lock:
             if not self._is_unwanted:
-                self._microphone = microphone
+                self._device = device
                 return
-        microphone.close()
+        device.close()
 
-    def _hear(self, audio: bytes) -> None:
-        when_audio = self._when_audio
-        if when_audio is not None:
-            when_audio(audio)
+    def _sounds(self, *sound: Any) -> None:
+        when_sound = self._when_sound
+        if when_sound is not None:
+            when_sound(*sound)
 
-    def open(self, when_audio: WhenAudio) -> M:
-        """Return the microphone that was opened ahead; from the second time on, another one.
+    def open(self, when_sound: WhenSound) -> D:
+        """Return the device that was opened ahead; from the second time on, another one.
 
         Args:
-            when_audio: Where its sound goes from now on.
+            when_sound: Is told of its sound from now on.
 
         Raises:
             DeviceError: It cannot be opened.
         """
         self._opening.join()
         with self._lock:
-            microphone, self._microphone = self._microphone, None
+            device, self._device = self._device, None
             self._is_unwanted = True
-        if microphone is None:
-            return self._open(when_audio)
-        self._when_audio = when_audio
-        return microphone
+        if device is None:
+            return self._open(when_sound)
+        self._when_sound = when_sound
+        return device
 
     def close(self) -> None:
-        """Give the microphone back if nobody has wanted it."""
+        """Give the device back if nobody has wanted it."""
         with self._lock:
-            microphone, self._microphone = self._microphone, None
+            device, self._device = self._device, None
             self._is_unwanted = True
-        if microphone is not None:
-            microphone.close()
+        if device is not None:
+            device.close()

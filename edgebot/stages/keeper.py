@@ -140,9 +140,7 @@ class Keeper(Generic[D]):
         worked, calls, silences = False, 0, 0
         loop = asyncio.get_running_loop()
         opened_s = loop.time()
-        while not await self._pause(WATCH_EVERY_S):
-            if device.is_given_up:
-                break
+        while not device.is_given_up:
             is_calling = device.is_running and device.silent_s < WATCH_EVERY_S
             # Some devices call once and then stop, or call once a second.
             calls = calls + 1 if is_calling else 0
@@ -153,6 +151,8 @@ class Keeper(Generic[D]):
             most = _MOST_SILENT_LOOKS if worked else _MOST_SILENT_LOOKS_AT_FIRST
             if device.is_lost or silences > most:
                 return self._stopped, worked and loop.time() - opened_s > _SHORT_LIFE_S
+            if await self._pause(WATCH_EVERY_S):
+                break
         return "", worked
 
     async def _pause(self, seconds: float) -> bool:

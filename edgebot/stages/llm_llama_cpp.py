@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import llama_cpp
 import platformdirs
 from loguru import logger
-from pipecat.adapters.llm.services.open_ai_adapter import OpenAILLMInvocationParams, openai_is_given
 from pipecat.frames.frames import (
     Frame,
     FunctionCallFromLLM,
@@ -37,6 +36,7 @@ from edgebot.engines.weights import faster
 from edgebot.errors import BrokenModelError, ConfigError
 from edgebot.models.installed import InstalledModel
 from edgebot.stages import tool_calls
+from edgebot.stages.adapter_llama_cpp import Invocation, LlamaCppLLMAdapter
 from edgebot.stages.speak_ahead import Listener
 from edgebot.stages.spoken_text import after_sentences
 
@@ -78,7 +78,7 @@ class LlamaCppLLMSettings(LLMSettings):
     max_sentences: int | NotGiven = field(default_factory=lambda: NOT_GIVEN)
 
 
-class LlamaCppLLMService(LLMService):
+class LlamaCppLLMService(LLMService[LlamaCppLLMAdapter]):
     """Generates answers with a GGUF model in this process.
 
     The engine keeps the conversation that it has evaluated, so an answer costs what was said since
@@ -87,6 +87,7 @@ class LlamaCppLLMService(LLMService):
     """
 
     Settings = LlamaCppLLMSettings
+    adapter_class = LlamaCppLLMAdapter
     _settings: LlamaCppLLMSettings
 
     def __init__(
@@ -179,7 +180,7 @@ class LlamaCppLLMService(LLMService):
                 f"The evaluated prompt cannot be kept, so every start evaluates it: {error}."
             )
 
-    def _opening(self, invocation: OpenAILLMInvocationParams) -> list[int]:
+    def _opening(self, invocation: Invocation) -> list[int]:
         tokens = self._render(invocation, reply=False)
         if len(tokens) >= self.prompt_budget:
             raise ConfigError(
@@ -297,28 +298,23 @@ class LlamaCppLLMService(LLMService):
 
     async def _invocation(
         self, context: LLMContext, system_instruction: str | None = None
-    ) -> OpenAILLMInvocationParams:
+    ) -> Invocation:
         instruction = system_instruction or self._settings.system_instruction
-        invocation: OpenAILLMInvocationParams = (
-            await self.get_llm_adapter().get_llm_invocation_params(
-                context,
-                system_instruction=instruction if isinstance(instruction, str) else None,
-                convert_developer_to_user=True,
-            )
+        return await self.get_llm_adapter().get_llm_invocation_params(
+            context,
+            system_instruction=instruction if isinstance(instruction, str) else None,
         )
-        return invocation
 
-    def _render(self, invocation: OpenAILLMInvocationParams, *, reply: bool = True) -> list[int]:
+    def _render(self, invocation: Invocation, *, reply: bool = True) -> list[int]:
         messages: list[Any] = alternate(invocation["messages"])
-        tools: list[Any] = list(invocation["tools"]) if openai_is_given(invocation["tools"]) else []
+        tools = invocation["tools"]
         if "tools" not in self._engine.template_text:
             messages, tools = tool_calls.explain(messages, tools), []
         return self._engine.render(messages, tools, reply=reply)
 
-    def _forced_call(self, invocation: OpenAILLMInvocationParams) -> str | None:
-        tools: list[Any] = list(invocation["tools"]) if openai_is_given(invocation["tools"]) else []
-        forced = invocation["tool_choice"] == "required"
-        return tool_calls.grammar(tools) if tools and forced else None
+    def _forced_call(self, invocation: Invocation) -> str | None:
+        tools = invocation["tools"]
+        return tool_calls.grammar(tools) if tools and invocation["must_call"] else None
 
     def _sampling(self, max_tokens: int | None = None) -> Sampling:
         settings = self._settings
