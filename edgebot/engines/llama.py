@@ -14,6 +14,7 @@ import llama_cpp
 import numpy as np
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
+from edgebot.engines.memory import trim
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.prompt_lookup import NEXT_DRAFT, PromptLookup
 from edgebot.engines.right_of_way import FIRST_SOUND
@@ -155,8 +156,8 @@ class LlamaEngine:
             self.warm(tokens)
             if self._llama.n_tokens == len(tokens):
                 cache.write(tokens, self._state())
-                # What is freed goes back to the system: nothing as large is needed again.
-                ctypes.CDLL(None).malloc_trim(0)
+                # Nothing as large is needed again.
+                trim()
 
     def _state(self) -> bytes:
         """Return everything that llama.cpp knows of the conversation."""

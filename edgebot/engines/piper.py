@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import mmap
 import os
@@ -17,7 +16,6 @@ from piper import PiperVoice
 from piper.config import PiperConfig
 
 from edgebot.engines.loudness import Limiter, gain_for, without_lead
-from edgebot.engines.right_of_way import FIRST_SOUND
 from edgebot.engines.voice_split import NotSplittableError, Part, SplitVoice, split_voice
 from edgebot.engines.voice_windows import WindowedVoice
 from edgebot.errors import BrokenModelError
@@ -96,12 +94,9 @@ class PiperEngine:
         It comes in pieces, each as soon as it is decoded: the first of a sentence is short.
         """
         self._brake.release()
-        with contextlib.ExitStack() as waited_for:
-            waited_for.enter_context(FIRST_SOUND.taken())
-            for level in self._levels(text):
-                scaled = np.clip(level * self._volume, -1.0, 1.0) * _LOUDEST
-                waited_for.close()
-                yield scaled.astype("<i2").tobytes()
+        for level in self._levels(text):
+            scaled = np.clip(level * self._volume, -1.0, 1.0) * _LOUDEST
+            yield scaled.astype("<i2").tobytes()
 
     def _levels(self, text: str) -> Iterator[np.ndarray]:
         """Yield a text's sound as numbers from -1.0 to 1.0, from where it can be heard."""

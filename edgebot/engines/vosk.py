@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 import vosk
 
+from edgebot.engines.memory import trim
 from edgebot.errors import BrokenModelError
 
 RATE_HZ = 16_000
@@ -100,9 +100,7 @@ class VoskEngine:
         self._recognizer = None
         self._recognizer = self._warm_recognizer()
         self._heard_bytes = self._utterance_began_bytes = 0
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+        trim()
 
 
 def parse_result(text: str, began_s: float = 0.0) -> Utterance:

@@ -29,6 +29,7 @@ from pipecat.turns.eager_end_of_turn_mixin import EagerEndOfTurnSTTServiceMixin
 from pipecat.utils.time import time_now_iso8601
 
 from edgebot.config import Settings
+from edgebot.engines.memory import let_go
 from edgebot.errors import BrokenModelError
 from edgebot.frames import SleepFrame
 from edgebot.models.installed import InstalledModel
@@ -197,6 +198,8 @@ def load_transcriber(path: Path, architecture: str) -> OneAtATime:
     try:
         transcriber = Transcriber(str(path), string_to_model_arch(architecture))
         transcriber.transcribe_without_streaming([0.0] * 8000, RATE_HZ)
+        # Its library maps the files and copies all weights.
+        let_go(path)
     except (MoonshineError, ValueError, OSError) as error:
         raise BrokenModelError(f"Moonshine cannot load {path}: {error}") from None
     return OneAtATime(transcriber)

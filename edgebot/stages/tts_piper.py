@@ -10,6 +10,8 @@ from typing import Protocol
 
 from loguru import logger
 from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
     EagerEndOfTurnCancelFrame,
     Frame,
     InterruptionFrame,
@@ -24,6 +26,7 @@ from pipecat.utils.text.transforms.text_transform import TextTransform
 
 from edgebot.config import Settings
 from edgebot.engines.piper import PiperEngine
+from edgebot.engines.right_of_way import FIRST_SOUND
 from edgebot.engines.thread import EngineThread
 from edgebot.models.installed import InstalledModel
 from edgebot.stages.read_aloud import read_aloud, without_pictures
@@ -87,6 +90,8 @@ class PiperTTSService(TTSService):
         self._engine = engine
         self._thread = thread
         self._ahead: SpokenAhead | None = None
+        # While it speaks, nobody waits for the first sound of what comes next.
+        self._is_heard = False
 
     def can_generate_metrics(self) -> bool:
         """Return True: time to the first sound is measured."""
@@ -101,6 +106,8 @@ class PiperTTSService(TTSService):
         """Speak; forget what was spoken ahead when its turn goes on or is interrupted."""
         if isinstance(frame, EagerEndOfTurnCancelFrame | InterruptionFrame):
             await self.forget_ahead()
+        elif isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
+            self._is_heard = isinstance(frame, BotStartedSpeakingFrame)
         await super().process_frame(frame, direction)
 
     async def speak_ahead(self, text: str) -> None:
@@ -128,8 +135,15 @@ class PiperTTSService(TTSService):
                 pieces.put_nowait(audio)
         pieces.put_nowait(None)
 
-    def _synthesize(self, text: str) -> AsyncGenerator[bytes, None]:
-        return self._thread.stream(lambda: self._engine.synthesize(text), stop=self._engine.stop)
+    async def _synthesize(self, text: str) -> AsyncGenerator[bytes, None]:
+        pieces = self._thread.stream(lambda: self._engine.synthesize(text), stop=self._engine.stop)
+        with contextlib.ExitStack() as waited_for:
+            if not self._is_heard:
+                waited_for.enter_context(FIRST_SOUND.taken())
+            async with contextlib.aclosing(pieces):
+                async for audio in pieces:
+                    waited_for.close()
+                    yield audio
 
     async def _take(self, text: str) -> AsyncGenerator[bytes, None]:
         """Yield the sound of a text: from memory, as far as it is there."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 
-from edgebot.engines import piper
 from edgebot.engines.piper import Brake, PiperEngine
-from edgebot.engines.right_of_way import RightOfWay
 from edgebot.errors import BrokenModelError
 
 from .tiny_onnx import identity_model
@@ -157,26 +154,3 @@ def test_it_begins_with_its_first_sound_however_long_it_draws_its_breath(
     kept = engine.rate_hz // 100
     assert spoken(silence, silence, late, silence, sound) == [500 + kept, 500, 500]
     assert spoken(silence, silence) == []
-
-
-def test_the_voice_computes_alone_until_its_first_sound(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = voice(tmp_path, tiny_voice())
-    way = RightOfWay(2)
-    monkeypatch.setattr(piper, "FIRST_SOUND", way)
-    monkeypatch.setattr(engine, "_gain", 1.0)
-    is_free: list[bool] = []
-
-    def speak(phonemes: object) -> Iterator[np.ndarray]:
-        is_free.append(way._is_free.is_set())
-        yield from (np.zeros(100, np.float32), np.ones(100, np.float32))
-        is_free.append(way._is_free.is_set())
-
-    monkeypatch.setattr(engine, "_speak", speak)
-    assert len(list(engine.synthesize("one"))) == 1
-    assert is_free == [False, True]
-    # Nothing is heard of this one.
-    monkeypatch.setattr(engine, "_speak", lambda phonemes: iter([np.zeros(100, np.float32)]))
-    assert list(engine.synthesize("one")) == []
-    assert way._is_free.is_set()

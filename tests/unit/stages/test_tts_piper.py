@@ -9,6 +9,8 @@ import pytest
 from line import PATIENCE_S, Line, kinds, of
 from pipecat.frames.frames import (
     AggregatedTextFrame,
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
     EagerEndOfTurnCancelFrame,
     ErrorFrame,
     Frame,
@@ -26,7 +28,9 @@ from pipecat.metrics.metrics import TTFBMetricsData, TTSUsageMetricsData
 from pipecat.services.settings import TTSSettings
 from pipecat.utils.text.base_text_aggregator import TextType
 
+from edgebot.engines.right_of_way import RightOfWay
 from edgebot.engines.thread import EngineThread
+from edgebot.stages import tts_piper
 from edgebot.stages.tts_piper import PiperTTSService
 
 RATE_HZ = 16_000
@@ -123,6 +127,35 @@ async def test_the_clauses_of_an_answer_are_spoken_one_by_one(thread: EngineThre
     assert engine.texts == ["One.", "Two."]
     assert [frame.text for frame in line.of(TTSTextFrame)] == ["One.", "Two."]
     assert len(line.of(TTSStartedFrame)) == len(line.of(TTSStoppedFrame)) == 1
+
+
+async def test_the_voice_computes_alone_while_somebody_waits_for_it(
+    thread: EngineThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only until its first sound, and not while it is heard already."""
+    way = RightOfWay(2)
+    monkeypatch.setattr(tts_piper, "FIRST_SOUND", way)
+    engine, is_free = FakeSynthesizer(), list[bool]()
+    said = engine.synthesize
+
+    def synthesize(text: str) -> Iterator[bytes]:
+        is_free.append(way._is_free.is_set())
+        for piece in said(text):
+            yield piece
+            # It is released where the sound arrives, in another thread.
+            is_free.append(way._is_free.wait(PATIENCE_S))
+
+    monkeypatch.setattr(engine, "synthesize", synthesize)
+    async with line_of(engine, thread) as line:
+        await line.send(TTSSpeakFrame("One. Two."))
+        await line.until_down(TTSStoppedFrame)
+        await line.send(BotStartedSpeakingFrame(), TTSSpeakFrame("Three."))
+        await line.until_down(TTSStoppedFrame, 2)
+        await line.send(BotStoppedSpeakingFrame(), TTSSpeakFrame("🙂 Mm"))
+        await line.until_down(TTSStoppedFrame, 3)
+    assert is_free == [False, True, True, True, True, False]
+    # Nothing was heard of the last one.
+    assert way._is_free.is_set()
 
 
 @pytest.mark.parametrize(
