@@ -156,15 +156,16 @@ async def assemble(settings: Settings, engines: Engines, box: Box | None = None)
     if guard is not None:
         guard.watch(tts)
     await read_ahead.read_opening(llm, memory)
+    window = context_window.create(llm, memory, settings.llm.context_tokens)
     return Stages(
         echo=echo.create(settings, box.microphone) if box else None,
         intercom=Intercom() if box and settings.bridge.enabled else None,
         wake=wake.create(settings, ear) if box else None,
         stt=engines.stt(),
-        read_ahead=read_ahead.create(settings, llm, memory),
+        read_ahead=read_ahead.create(settings, llm, memory, window),
         user=user,
         commands=commands.create(settings, names) if box else None,
-        window=context_window.create(llm, memory, settings.llm.context_tokens),
+        window=window,
         llm=llm,
         spoken_text=spoken_text.create(settings),
         tts=tts,

@@ -13,6 +13,8 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 # When the window is full, it is emptied down to this share of it, so that turns are dropped once
 # in a while and not at every turn.
 LOW_WATER = 0.75
+# A fuller window has no room for the usual question: while that is said, there is time to empty it.
+HIGH_WATER = 0.9
 # Where only the server knows the model's tokens, this many characters are taken for one.
 CHARACTERS_PER_TOKEN = 3
 
@@ -67,22 +69,41 @@ class ContextWindow(FrameProcessor):
                     return
         await self.push_frame(frame, direction)
 
+    async def make_room(self) -> None:
+        """Drop what would have to go for the next question; call it while nobody waits."""
+        if self._context is not None:
+            tokens = await self._count_tokens(self._context)
+            if tokens > HIGH_WATER * self._budget_tokens:
+                await self._drop_turns(self._context)
+
     async def shorten(self, context: LLMContext) -> None:
         """Drop the oldest turns until the prompt fits; halve the last message if it must be."""
         if await self._count_tokens(context) <= self._budget_tokens:
             return
-        pinned = [m for m in context.messages if any(m is p for p in self._pinned)]
-        turns = split_turns([m for m in context.messages if not any(m is p for p in self._pinned)])
-        dropped = 0
-        while len(turns) > 1 and not await self._fits(context, pinned, turns):
-            turns.pop(0)
-            dropped += 1
-        logger.debug(f"The context is full: the oldest {dropped} turns are dropped.")
-        self._set(context, pinned, turns)
+        await self._drop_turns(context)
+        pinned, turns = self._split(context)
         while await self._count_tokens(context) > self._budget_tokens:
             if not halve_last_message(turns):
                 return
             self._set(context, pinned, turns)
+
+    async def _drop_turns(self, context: LLMContext) -> None:
+        """Drop as few of the oldest turns as leave the low water, but never the newest."""
+        pinned, turns = self._split(context)
+        fewest, most = 0, max(0, len(turns) - 1)
+        while fewest < most:
+            middle = (fewest + most) // 2
+            if await self._fits(context, pinned, turns[middle:]):
+                most = middle
+            else:
+                fewest = middle + 1
+        self._set(context, pinned, turns[fewest:])
+        logger.debug(f"The context is full: the oldest {fewest} turns are dropped.")
+
+    def _split(self, context: LLMContext) -> tuple[list[Any], list[list[Any]]]:
+        pinned = [m for m in context.messages if any(m is p for p in self._pinned)]
+        others = [m for m in context.messages if not any(m is p for p in self._pinned)]
+        return pinned, split_turns(others)
 
     def _forget_all_but(self, kept: Sequence[Any]) -> None:
         """Drop from the conversation what was dropped from the copy that is answered ahead."""

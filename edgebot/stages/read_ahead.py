@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Protocol, runtime_checkable
 
 from pipecat.frames.frames import (
@@ -22,6 +23,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from edgebot.config import Settings
 from edgebot.errors import ConfigError
+from edgebot.stages.context_window import ContextWindow
 
 
 @runtime_checkable
@@ -51,18 +53,23 @@ async def read_opening(llm: FrameProcessor, context: LLMContext) -> None:
         await llm.warm(context)
 
 
-def create(settings: Settings, llm: FrameProcessor, context: LLMContext) -> ReadAhead | None:
+def create(
+    settings: Settings, llm: FrameProcessor, context: LLMContext, window: ContextWindow
+) -> ReadAhead | None:
     """Return the stage; None where the language model cannot read ahead.
 
     Args:
         settings: Its section `turn`.
         llm: The language model.
         context: The conversation.
+        window: Keeps the conversation within what the language model can hold.
     """
     if not isinstance(llm, ReadsAhead):
         return None
     answers_ahead = settings.turn.eager and settings.turn.end == "pause"
-    return ReadAhead(llm=llm, context=context, answers_ahead=answers_ahead)
+    return ReadAhead(
+        llm=llm, context=context, make_room=window.make_room, answers_ahead=answers_ahead
+    )
 
 
 class ReadAhead(FrameProcessor):
@@ -72,18 +79,27 @@ class ReadAhead(FrameProcessor):
     said, what was read is its beginning. Nothing is generated, and the context is not touched.
     """
 
-    def __init__(self, *, llm: ReadsAhead, context: LLMContext, answers_ahead: bool) -> None:
+    def __init__(
+        self,
+        *,
+        llm: ReadsAhead,
+        context: LLMContext,
+        make_room: Callable[[], Awaitable[None]],
+        answers_ahead: bool,
+    ) -> None:
         """Name the reader.
 
         Args:
             llm: Reads ahead.
             context: The conversation so far.
+            make_room: Drops from it what would have to go for the question; awaited when it begins.
             answers_ahead: Whether it is asked as soon as words are complete; then these need not be
                 read before.
         """
         super().__init__()
         self._llm = llm
         self._context = context
+        self._make_room = make_room
         self._answers_ahead = answers_ahead
         self._is_speaking = False
         self._heard: list[str] = []
@@ -135,6 +151,8 @@ class ReadAhead(FrameProcessor):
     async def _read_all(self) -> None:
         while self._wanted is not None:
             question, self._wanted = self._wanted, None
+            if not question:
+                await self._make_room()
             context = LLMContext(
                 messages=[*self._context.messages, {"role": "user", "content": question}],
                 tools=self._context.tools,

@@ -21,6 +21,13 @@ _CLAUSE_END = re.compile(r"[,;:—](?=\s)")
 _JOINT = re.compile(
     r"\s(?=(?:because|but|although|though|while|whereas|unless|until|when|if|since|which)\s)"
 )
+# ... between what is long and what is said of it, unless a small word leans on the verb ...
+_PREDICATE = re.compile(
+    r"(?<! I)(?<! he| it| we)(?<! she| who| you)(?<! that| they| this| what)"
+    r"(?<! there| these| those| which)\s(?=(?:is|are|was|were|has|have|had|can|will)\s)",
+    re.IGNORECASE,
+)
+MIN_SUBJECT_WORDS = 4
 # ... and where one may, if it must be.
 _LOOSE_JOINT = re.compile(
     r"\s(?=(?:and|or|that|where|who|with|for|from|in|on|at|to|as|into|through|about|between|"
@@ -83,9 +90,15 @@ def opening_end(text: str) -> int:
     """
     seen = text[:LONGEST_OPENING_CHARACTERS]
     end = clause_end(seen)
-    for match in _JOINT.finditer(seen, 0, end if end >= 0 else len(seen)):
-        if len(seen[: match.start()].strip()) >= MIN_CLAUSE_CHARACTERS:
-            return match.start()
+    ends = [
+        match.start()
+        for joint, words in ((_JOINT, 1), (_PREDICATE, MIN_SUBJECT_WORDS))
+        for match in joint.finditer(seen, 0, end if end >= 0 else len(seen))
+        if len(seen[: match.start()].split()) >= words
+        and len(seen[: match.start()].strip()) >= MIN_CLAUSE_CHARACTERS
+    ]
+    if ends:
+        return min(ends)
     if end >= 0 or len(seen) < LONGEST_OPENING_CHARACTERS:
         return end
     joints = [match.start() for match in _LOOSE_JOINT.finditer(seen, MIN_CLAUSE_CHARACTERS)]

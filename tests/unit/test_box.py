@@ -194,15 +194,18 @@ def stages_of(settings: Settings, when_trouble: Callable[[str], None]) -> Stages
     tts = PiperTTSService(engine=Voice(), thread=in_place)
     if guard is not None:
         guard.watch(tts)
+    window = context_window.create(llm, memory, settings.llm.context_tokens)
     return Stages(
         echo=None,
         intercom=Intercom(),
         wake=wake.create(settings, Namer()),
         stt=VoskSTTService(engine=Ear(), thread=in_place),
-        read_ahead=ReadAhead(llm=llm, context=memory, answers_ahead=True),
+        read_ahead=ReadAhead(
+            llm=llm, context=memory, make_room=window.make_room, answers_ahead=True
+        ),
         user=user,
         commands=commands.create(settings, Namer.names),
-        window=context_window.create(llm, memory, settings.llm.context_tokens),
+        window=window,
         llm=llm,
         spoken_text=spoken_text.create(settings),
         tts=tts,

@@ -16,6 +16,7 @@ from pipecat.tests.utils import run_test
 
 from edgebot.stages import context_window
 from edgebot.stages.context_window import (
+    HIGH_WATER,
     LOW_WATER,
     ContextWindow,
     count_characters,
@@ -230,6 +231,28 @@ async def test_what_is_dropped_to_answer_ahead_is_dropped_for_good() -> None:
         await line.until_down(LLMContextFrame)
     assert copy.messages == TALK[2:]
     assert conversation.messages == TALK[2:4]
+
+
+@pytest.mark.parametrize(("budget", "left"), [(56, TALK), (55, TALK[2:]), (10, TALK[4:])])
+async def test_room_is_made_for_a_question_before_it_is_asked(
+    budget: int, left: list[Message]
+) -> None:
+    conversation = LLMContext()
+    stage = window(budget, conversation)
+    await stage.make_room()
+    stage.watch(conversation)
+    conversation.set_messages(list(TALK))
+    assert (size(TALK), HIGH_WATER) == (50, 0.9)
+    await stage.make_room()
+    assert conversation.messages == left
+
+
+async def test_turns_are_not_counted_one_by_one() -> None:
+    counter = Counter()
+    context = LLMContext([user("a") for _ in range(1000)])
+    await ContextWindow(budget_tokens=100, count_tokens=counter).shorten(context)
+    assert len(context.messages) == 75 // size([user("a")])
+    assert counter.asked < 20
 
 
 async def test_a_context_of_somebody_else_changes_nothing() -> None:

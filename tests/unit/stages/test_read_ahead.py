@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from line import Line
@@ -21,6 +20,7 @@ from pipecat.processors.filters.identity_filter import IdentityFilter
 
 from edgebot.config import load_settings
 from edgebot.errors import ConfigError
+from edgebot.stages import context_window
 from edgebot.stages.read_ahead import ReadAhead, create
 
 
@@ -57,9 +57,19 @@ def interim(text: str) -> InterimTranscriptionFrame:
     return InterimTranscriptionFrame(text, "", "now")
 
 
-def stage(llm: Reader, *said: tuple[str, str], answers_ahead: bool = False) -> ReadAhead:
-    messages: list[Any] = [{"role": role, "content": content} for role, content in said]
-    return ReadAhead(llm=llm, context=LLMContext(messages), answers_ahead=answers_ahead)
+def stage(
+    llm: Reader,
+    *said: tuple[str, str],
+    answers_ahead: bool = False,
+    forgets: bool = False,
+) -> ReadAhead:
+    context = LLMContext([{"role": role, "content": content} for role, content in said])
+
+    async def make_room() -> None:
+        if forgets:
+            context.set_messages(context.messages[2:])
+
+    return ReadAhead(llm=llm, context=context, make_room=make_room, answers_ahead=answers_ahead)
 
 
 HELLO = ("user", "Hi"), ("assistant", "Hello")
@@ -89,6 +99,16 @@ async def test_what_is_being_said_is_read_without_its_last_word() -> None:
         await line.send(interim("of Fran"))
         await line.until(lambda: len(llm.read) == 3)
     assert llm.read == [[""], ["What is the"], ["What is the capital of"]]
+
+
+async def test_room_is_made_once_when_a_question_begins() -> None:
+    llm = Reader()
+    async with Line(stage(llm, *HELLO, *HELLO, answers_ahead=True, forgets=True)) as line:
+        await line.send(VADUserStartedSpeakingFrame())
+        await line.until(lambda: len(llm.read) == 1)
+        await line.send(interim("What is"))
+        await line.until(lambda: len(llm.read) == 2)
+    assert llm.read == [["Hi", "Hello", ""], ["Hi", "Hello", "What"]]
 
 
 async def test_what_is_answered_ahead_need_not_be_read_ahead() -> None:
@@ -147,5 +167,7 @@ async def test_what_cannot_be_read_ahead_is_no_fault() -> None:
 @pytest.mark.parametrize("eager", ["true", "false"])
 def test_a_model_that_cannot_read_ahead_is_left_alone(eager: str) -> None:
     settings = load_settings(flags=[f"turn.eager={eager}"], environment={})
-    assert create(settings, IdentityFilter(), LLMContext()) is None
-    assert create(settings, Reader(), LLMContext()) is not None
+    context, llm = LLMContext(), Reader()
+    window = context_window.create(llm, context, 1000)
+    assert create(settings, IdentityFilter(), context, window) is None
+    assert create(settings, llm, context, window) is not None
