@@ -25,6 +25,7 @@ from pipecat.utils.text.transforms import strip_markdown
 from pipecat.utils.text.transforms.text_transform import TextTransform
 
 from edgebot.config import Settings
+from edgebot.engines.memory import trim
 from edgebot.engines.piper import PiperEngine
 from edgebot.engines.right_of_way import FIRST_SOUND
 from edgebot.engines.thread import EngineThread
@@ -92,6 +93,7 @@ class PiperTTSService(TTSService):
         self._ahead: SpokenAhead | None = None
         # While it speaks, nobody waits for the first sound of what comes next.
         self._is_heard = False
+        self._trimming: asyncio.Task[None] | None = None
 
     def can_generate_metrics(self) -> bool:
         """Return True: time to the first sound is measured."""
@@ -100,14 +102,21 @@ class PiperTTSService(TTSService):
     async def cleanup(self) -> None:
         """Forget what was spoken ahead."""
         await self.forget_ahead()
+        trimming, self._trimming = self._trimming, None
+        if trimming is not None:
+            await self.cancel_task(trimming)
         await super().cleanup()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Speak; forget what was spoken ahead when its turn goes on or is interrupted."""
         if isinstance(frame, EagerEndOfTurnCancelFrame | InterruptionFrame):
             await self.forget_ahead()
-        elif isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
-            self._is_heard = isinstance(frame, BotStartedSpeakingFrame)
+        elif isinstance(frame, BotStartedSpeakingFrame):
+            self._is_heard = True
+        elif isinstance(frame, BotStoppedSpeakingFrame):
+            self._is_heard = False
+            # onnxruntime leaves tens of megabytes of free memory behind each answer.
+            self._trimming = self.create_task(self._thread.run(trim))
         await super().process_frame(frame, direction)
 
     async def speak_ahead(self, text: str) -> None:

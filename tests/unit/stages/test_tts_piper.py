@@ -158,6 +158,22 @@ async def test_the_voice_computes_alone_while_somebody_waits_for_it(
     assert way._is_free.is_set()
 
 
+async def test_memory_is_given_back_when_an_answer_has_ended(
+    thread: EngineThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trimmed: list[str] = []
+    monkeypatch.setattr(tts_piper, "trim", lambda: trimmed.append(threading.current_thread().name))
+    async with line_of(FakeSynthesizer(), thread) as line:
+        await line.send(BotStartedSpeakingFrame(), TTSSpeakFrame("One."))
+        await line.until_down(TTSStoppedFrame)
+        assert trimmed == []
+        await line.send(BotStoppedSpeakingFrame())
+        await line.until(lambda: trimmed)
+    # Where no sound can be late.
+    (name,) = trimmed
+    assert name.startswith("fake")
+
+
 @pytest.mark.parametrize(
     ("text", "spoken"),
     [
