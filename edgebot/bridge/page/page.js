@@ -74,7 +74,8 @@ function add(kind, text) {
   const piece = document.createElement(kind === "note" ? "small" : "span");
   piece.className = kind;
   piece.textContent = text;
-  bubble.append(piece);
+  // How long it took is told with the first words, and stands behind the last.
+  bubble.insertBefore(piece, bubble.querySelector(".times"));
   find("talk").parentElement.scrollTop = 1e9;
   return piece;
 }
