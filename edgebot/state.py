@@ -39,7 +39,6 @@ class Facts:
         started: Whether it is ready, or has found out why it is not.
         awake: Whether it listens to more than its name.
         muted: Whether the microphone is closed on purpose.
-        hearing: Whether a person's turn has begun and not ended.
         thinking: Whether an answer is on its way.
         speaking: Whether it speaks.
         faults: What is wrong.
@@ -52,7 +51,6 @@ class Facts:
     started: bool = False
     awake: bool = False
     muted: bool = False
-    hearing: bool = False
     thinking: bool = False
     speaking: bool = False
     faults: frozenset[Fault] = frozenset()
@@ -81,11 +79,6 @@ class Facts:
         if not self.awake:
             return AssistantState.ASLEEP
         return AssistantState.THINKING if self.thinking else AssistantState.LISTENING
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether the next sound is waited for: of a turn, of a call, or of whoever breaks in."""
-        return self.hearing or self.speaking or self.in_call
 
     @property
     def fault(self) -> Fault | None:

@@ -89,7 +89,10 @@ async def talk(
             states.ready(faults)
             when_ready()
 
-        devices.is_patient = lambda: not states.facts.is_urgent
+        # A caller is not to wait for longer frames.
+        devices.is_asleep = lambda: (
+            stages.wake is not None and not stages.wake.is_awake and not states.facts.in_call
+        )
         transport = device_transport(
             settings,
             stages.echo,
@@ -150,7 +153,7 @@ class Devices:
     """The configured microphone and speaker.
 
     Attributes:
-        is_patient: Tells, in any thread, whether nobody waits for what the microphone hears.
+        is_asleep: Tells, in any thread, whether nobody waits for what the microphone hears.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -159,7 +162,7 @@ class Devices:
         Args:
             settings: Their section `audio` names them.
         """
-        self.is_patient: Callable[[], bool] = lambda: False
+        self.is_asleep: Callable[[], bool] = lambda: False
         self._library = PortAudio()
         self._wanted: dict[Kind, str | int] = {
             "microphone": settings.audio.microphone,
@@ -184,7 +187,7 @@ class Devices:
             self._library,
             self._wanted["microphone"],
             when_audio,
-            is_patient=lambda: self.is_patient(),
+            is_patient=lambda: self.is_asleep(),
         )
         self._remember("microphone", stream)
         return stream

@@ -47,7 +47,7 @@ class AcousticRoom:
 
     Attributes:
         transport: The devices as a pipeline's two ends.
-        is_patient: It never is: what is heard here is what is measured.
+        is_asleep: It never is: nobody measures a name here.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class AcousticRoom:
         when_open: Callable[[frozenset[Fault]], None],
     ) -> None:
         """Open nothing yet."""
-        self.is_patient: Callable[[], bool] = lambda: False
+        self.is_asleep: Callable[[], bool] = lambda: False
         self._library = PortAudio()
         self._settings = settings.audio
         self._loud_rms = LOUD_RMS

@@ -18,7 +18,7 @@ class Room(Protocol):
     """What a conversation with questions needs. All times are `time.monotonic`."""
 
     transport: DeviceTransport
-    is_patient: Callable[[], bool]
+    is_asleep: Callable[[], bool]
 
     async def say(self, question: Question) -> float:
         """Say a question, and return when its last loud sample sounded."""
@@ -50,7 +50,7 @@ class PacedRoom:
 
     Attributes:
         transport: Its two ends.
-        is_patient: Tells, in any thread, whether nobody waits for what the microphone hears.
+        is_asleep: Tells, in any thread, whether nobody waits for what the microphone hears.
     """
 
     def __init__(self, echo: Echo | None, when_open: Callable[[frozenset[Fault]], None]) -> None:
@@ -61,7 +61,7 @@ class PacedRoom:
             when_open: Called once when both work.
         """
         self._when_played = echo.played if echo else None
-        self.is_patient: Callable[[], bool] = lambda: False
+        self.is_asleep: Callable[[], bool] = lambda: False
         self._microphone: PacedMicrophone
         self._speaker: PacedSpeaker
         self.transport = DeviceTransport(
@@ -73,7 +73,7 @@ class PacedRoom:
         )
 
     def _open_microphone(self, when_audio: Callable[[bytes], None]) -> PacedMicrophone:
-        self._microphone = PacedMicrophone(when_audio, is_patient=lambda: self.is_patient())
+        self._microphone = PacedMicrophone(when_audio, is_patient=lambda: self.is_asleep())
         self._microphone.start()
         return self._microphone
 

@@ -24,7 +24,6 @@ from edgebot.bench.stamps import (
 )
 from edgebot.config import Settings
 from edgebot.hw.audio_stream import SPEAKER_RATE_HZ
-from edgebot.observe.state import StateObserver
 from edgebot.observe.together import Watcher
 from edgebot.observe.turns import Turn, TurnObserver
 
@@ -128,10 +127,9 @@ class Questioner:
         stages = await assemble(settings, engines, Box("", when_trouble))
         turns = TurnObserver(when_heard=self._heard.append, when_said=self._said.put_nowait)
         turns.watch(stages.user, stages.assistant)
-        states = StateObserver(lambda facts: None, awake=settings.wake.mode == "always")
-        self._stamps = Stamps(turns, states, *watchers)
+        self._stamps = Stamps(turns, *watchers)
         self.room = make_room(stages.echo, lambda faults: self._ready.set())
-        self.room.is_patient = lambda: not states.facts.is_urgent
+        self.room.is_asleep = lambda: stages.wake is not None and not stages.wake.is_awake
         self._conversation = conversation = Conversation(
             settings,
             stages,

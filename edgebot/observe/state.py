@@ -13,8 +13,6 @@ from pipecat.frames.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
 )
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
@@ -68,7 +66,7 @@ class StateObserver(BaseObserver):
             case WakeFrame():
                 self._know(awake=True)
             case SleepFrame():
-                self._know(awake=False, hearing=False, thinking=False)
+                self._know(awake=False, thinking=False)
             case MuteFrame():
                 self._know(muted=frame.muted)
             case FaultFrame():
@@ -84,10 +82,6 @@ class StateObserver(BaseObserver):
                 self._know(ringing=frame.ringing and not self.facts.in_call)
             case TimerFrame():
                 self._know(timer=frame.running)
-            case UserStartedSpeakingFrame():
-                self._know(hearing=True)
-            case UserStoppedSpeakingFrame():
-                self._know(hearing=False)
             case LLMFullResponseStartFrame():
                 self._has_text = False
                 # What it says of itself while it sleeps is no answer.

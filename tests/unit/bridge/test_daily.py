@@ -259,7 +259,9 @@ async def test_the_key_is_seen_nowhere(daily: Daily, tmp_path: Path) -> None:
 
     def look() -> None:
         for process in psutil.Process().children(recursive=True):
-            seen.append(" ".join(process.cmdline()) + str(process.environ()))
+            # One that another test has left may be ending.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                seen.append(" ".join(process.cmdline()) + str(process.environ()))
 
     daily.when_asked = look
     process = run(

@@ -117,28 +117,6 @@ def test_states(frames: str, states: str) -> None:
     assert observer.facts == seen[-1] or observer.facts.state == seen[-1].state
 
 
-@pytest.mark.parametrize(
-    ("frames", "is_urgent"),
-    [
-        ("", False),
-        ("user", True),
-        ("user /user", False),
-        # Nobody waits for what is heard until it speaks; then somebody may break in.
-        ("user /user llm text", False),
-        ("user /user llm text bot", True),
-        ("bot /bot", False),
-        ("user sleep", False),
-        ("sleep ring call", True),
-        ("sleep ring call /call", False),
-    ],
-)
-def test_it_is_known_when_the_microphone_is_waited_for(frames: str, is_urgent: bool) -> None:
-    observer = StateObserver(lambda facts: None)
-    for name in frames.split():
-        observer.note(frame(name))
-    assert observer.facts.is_urgent is is_urgent
-
-
 def test_it_is_starting_until_it_is_ready() -> None:
     seen: list[Facts] = []
     observer = StateObserver(seen.append)
