@@ -95,8 +95,8 @@ class VirtualSound:
 
     @property
     def is_running(self) -> bool:
-        """Whether the server runs; it may be frozen."""
-        return self._server is not None
+        """Whether the server runs; it may be frozen, or have died by itself."""
+        return self._server is not None and self._server.poll() is None
 
     def stop(self) -> None:
         """End the server, as if the sound card were pulled out."""

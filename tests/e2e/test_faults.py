@@ -117,6 +117,17 @@ def restart(room: Room) -> None:
     room.listen()
 
 
+@pytest.fixture(autouse=True)
+def server(request: pytest.FixtureRequest) -> None:
+    """Start the server again where it has died by itself: each test stands alone."""
+    if "room" in request.fixturenames:
+        room: Room = request.getfixturevalue("room")
+        if not room.sound.is_running:
+            print("The sound server has died: it is started again.")
+            restart(room)
+            room.works_again(time.monotonic())
+
+
 def reload(room: Room) -> None:
     room.sound.load()
     room.listen()
