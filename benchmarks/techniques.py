@@ -50,6 +50,7 @@ TECHNIQUES = (
     ),
     Technique("the voice in windows", taken_out="windows"),
     Technique("clauses", ("tts.speak_by=sentence",)),
+    Technique("a long subject ahead of its verb", taken_out="long_subject"),
     Technique("the question read while it is said", taken_out="reading_ahead"),
     Technique("both: ahead, and reading ahead", ("turn.eager=false",), taken_out="reading_ahead"),
     Technique("the question's words as a draft", taken_out="prompt_lookup"),
@@ -74,6 +75,12 @@ def without_speaking_ahead() -> None:
     from edgebot.stages import speak_ahead
 
     speak_ahead.connect = lambda *args: None  # type: ignore[assignment]
+
+
+def without_long_subject() -> None:
+    from edgebot.stages import spoken_text
+
+    spoken_text.MIN_SUBJECT_WORDS = spoken_text.LONGEST_OPENING_CHARACTERS
 
 
 def without_reading_ahead() -> None:
@@ -103,6 +110,7 @@ def without_recoding() -> None:
 WITHOUT: dict[str, Callable[[], None]] = {
     "windows": without_windows,
     "speaking_ahead": without_speaking_ahead,
+    "long_subject": without_long_subject,
     "reading_ahead": without_reading_ahead,
     "prompt_lookup": without_prompt_lookup,
     "right_of_way": without_right_of_way,

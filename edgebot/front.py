@@ -112,6 +112,11 @@ class Front:
             f"light.{name}": partial(self._change_light, name) for name in _OF_THE_LIGHT
         }
 
+    @property
+    def is_muted(self) -> bool:
+        """Whether a person has closed the microphone, be it by a switch before the start."""
+        return self._is_muted
+
     def show(self, facts: Facts) -> None:
         """Show what the assistant is doing; gestures mean what they mean in this state."""
         self._panel.show(facts)

@@ -68,8 +68,8 @@ async def talk(
         ending.callback(panel.leaves)
         devices = Devices(settings)
         ending.callback(devices.close)
-        # A mute switch may be closed.
-        devices.open_ahead(with_microphone=not control.is_muted)
+        # The conversation hears of a closed mute switch a moment later.
+        devices.open_ahead(with_microphone=not panel.is_muted)
         engines = await load_engines(settings)
         for note in engines.notes:
             when_note(note)

@@ -76,7 +76,8 @@ class ReadAhead(FrameProcessor):
     """Hands what is heard to the language model at once, and passes it on.
 
     When the turn ends a little later, little of the question is left to evaluate. Should more be
-    said, what was read is its beginning. Nothing is generated, and the context is not touched.
+    said, what was read is its beginning. Nothing is generated, and of the context only what would
+    have to go for the question is dropped.
     """
 
     def __init__(

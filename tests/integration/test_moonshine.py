@@ -31,6 +31,21 @@ def transcriber(model: Callable[[str], InstalledModel]) -> Transcriber:
     return load_transcriber(model(STT).path, "tiny")
 
 
+def test_its_weights_are_in_memory_only_once(
+    transcriber: Transcriber, model: Callable[[str], InstalledModel]
+) -> None:
+    """Its library maps the files and copies what is in them; reading again needs no file."""
+    transcriber.transcribe_without_streaming([0.0] * RATE_HZ, RATE_HZ)
+    kept_kb, is_weights = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split()[0]:
+            is_weights = str(model(STT).path.resolve()) in line
+        elif is_weights and line.startswith("Rss:"):
+            kept_kb += int(line.split()[1])
+    weights_kb = sum(file.stat().st_size for file in model(STT).path.glob("*.ort")) // 1024
+    assert kept_kb < weights_kb / 20
+
+
 @pytest.fixture
 def service(transcriber: Transcriber) -> LocalMoonshineSTTService:
     settings = MoonshineSTTSettings(model="tiny", language="en")

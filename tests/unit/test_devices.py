@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -10,7 +12,10 @@ from typing import Any
 import pytest
 
 from edgebot import talking
-from edgebot.config import load_settings
+from edgebot.config import Settings, load_settings
+from edgebot.errors import EngineError
+from edgebot.front import Front
+from edgebot.hw.gestures import Action
 from edgebot.talking import Devices
 
 PATIENCE_S = 5.0
@@ -51,12 +56,29 @@ def test_both_are_opened_ahead_and_handed_over_once(streams: Streams) -> None:
     assert streams.closed == []
 
 
-def test_a_microphone_that_is_muted_stays_closed(streams: Streams) -> None:
-    devices = Devices(load_settings(environment={}))
-    devices.open_ahead(with_microphone=False)
-    assert streams.has_opened["speaker"].wait(PATIENCE_S)
-    devices.close()
-    assert "microphone" not in streams.opened
+@pytest.mark.parametrize(
+    ("action", "opened"), [(Action.MUTE, ["speaker"]), (Action.UNMUTE, ["microphone", "speaker"])]
+)
+async def test_a_microphone_that_is_muted_stays_closed_while_the_engines_load(
+    streams: Streams, monkeypatch: pytest.MonkeyPatch, action: Action, opened: list[str]
+) -> None:
+    async def load_engines(settings: Settings) -> None:
+        for kind in opened:
+            assert await asyncio.to_thread(streams.has_opened[kind].wait, PATIENCE_S)
+        raise EngineError("It is broken.")
+
+    def nobody(*_: Any) -> None: ...
+
+    monkeypatch.setattr(talking, "load_engines", load_engines)
+    settings = load_settings(flags=["light.kind=none"], environment={})
+    told = dict.fromkeys(("note", "ready", "state", "heard", "said"), nobody)
+    with contextlib.closing(Front(settings, nobody)) as front:
+        front._do(action)
+        with pytest.raises(EngineError):
+            await talking.talk(
+                settings, front=front, **{f"when_{what}": hear for what, hear in told.items()}
+            )
+    assert sorted(streams.opened) == sorted(streams.closed) == opened
 
 
 def test_what_nobody_wanted_is_given_back(streams: Streams) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 from pathlib import Path
+
+import psutil
+import pytest
 
 from edgebot.engines.memory import let_go, trim
 
 SIZE = 64 * mmap.PAGESIZE
+BLOCK_BYTES = 64 << 10
 
 
 def resident_kb(path: Path) -> int:
@@ -46,5 +51,18 @@ def test_what_was_written_stays(tmp_path: Path) -> None:
     assert pages[:6] == b"wrotex"
 
 
-def test_memory_is_trimmed_where_the_c_library_can() -> None:
+def test_what_was_freed_goes_back_to_the_system() -> None:
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "malloc_trim"):
+        pytest.skip("this C library has no malloc_trim")
+    libc.malloc.restype = ctypes.c_void_p
+    # Too small to be mapped one by one, and the last one keeps the heap from shrinking by itself.
+    blocks = [libc.malloc(ctypes.c_size_t(BLOCK_BYTES)) for _ in range(1000)]
+    for block in blocks:
+        ctypes.memset(block, 1, BLOCK_BYTES)
+    for block in blocks[:-1]:
+        libc.free(ctypes.c_void_p(block))
+    before = psutil.Process().memory_info().rss
     trim()
+    assert before - psutil.Process().memory_info().rss > 500 * BLOCK_BYTES
+    libc.free(ctypes.c_void_p(blocks[-1]))

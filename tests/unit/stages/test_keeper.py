@@ -143,6 +143,24 @@ def test_a_new_stream_may_be_late(silence: tuple[float, float], told: list[str])
     run_in_fake_time(main())
 
 
+@pytest.mark.parametrize(("looked_s", "told"), [(0.1, ["opened"]), (0.3, ["opened", "works"])])
+def test_one_that_has_called_before_it_was_handed_over_works_soon(
+    looked_s: float, told: list[str]
+) -> None:
+    async def main() -> None:
+        now = asyncio.get_running_loop().time
+        kept = Kept(lambda: LateStream(now, 9.0, 9.0))
+        task = asyncio.create_task(kept.keeper.run())
+        await asyncio.wait_for(kept.keeper.is_settled.wait(), PATIENCE_S)
+        await asyncio.sleep(looked_s)
+        assert kept.told == told
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run_in_fake_time(main())
+
+
 def test_a_thread_that_hangs_keeps_no_program_from_its_end() -> None:
     seen: list[bool] = []
     Daemons().submit(lambda: seen.append(threading.current_thread().daemon)).result(PATIENCE_S)
