@@ -55,8 +55,11 @@ async def test_a_picture_is_refused() -> None:
 
 
 def test_what_is_logged_is_short() -> None:
-    context = LLMContext([HELLO])
-    assert LlamaCppLLMAdapter().get_messages_for_logging(context) == [HELLO]
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 9999}}
+    context = LLMContext([HELLO, {"role": "user", "content": [picture]}])
+    hello, shown = LlamaCppLLMAdapter().get_messages_for_logging(context)
+    assert hello == HELLO
+    assert len(str(shown)) < 200
 
 
 @pytest.mark.parametrize("library", ["openai", "vosk", "requests"])
