@@ -2,8 +2,8 @@
 
 Each recording of the folder (its `label.json` names them) is spoken to the whole pipeline in real
 time, as it is and with one pause of 0.3 to 0.8 s put between two of its words. A recording that
-becomes two turns was cut short. Also printed: how many answers were begun ahead and withdrawn, and
-that no word of one of them was spoken.
+becomes two turns, or one that ended before it did, was cut short. Also printed: how many answers
+were begun ahead and withdrawn, and that no word of one of them was spoken.
 
 Between two words is where the recognizer hears the words of the whole in the two parts.
 """
@@ -104,7 +104,7 @@ def question(name: str, sound: Sound) -> Question:
 
 def report(what: str, asked: list[Asked]) -> None:
     """Print how often somebody was cut short."""
-    cut = [one for one in asked if one.turns > 1]
+    cut = [one for one in asked if one.is_cut_short]
     missed = [one for one in asked if one.turns == 0]
     ends = [one.times_s["end of turn"] for one in asked if one.is_answered]
     print(
@@ -113,7 +113,7 @@ def report(what: str, asked: list[Asked]) -> None:
         f"the end noticed after {statistics.median(ends):.2f} s (median)"
     )
     for one in cut:
-        print(f"    {one.question}: {one.heard}")
+        print(f"    {one.question}: {one.heard}", flush=True)
 
 
 def measure(folder: Path, settings: Settings, seed: int) -> None:

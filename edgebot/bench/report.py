@@ -49,7 +49,7 @@ def turns_section(asked: Sequence[Asked]) -> Report:
         {
             "asked": len(asked),
             "answered": len(answered),
-            "cut_short": sum(one.turns > 1 for one in asked),
+            "cut_short": sum(one.is_cut_short for one in asked),
             "withdrawn": sum(one.withdrawn for one in asked),
             "stages": stages,
             "spoken_s": sum(one.answer_s for one in asked),

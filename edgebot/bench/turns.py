@@ -14,6 +14,7 @@ from edgebot.app import Box, Conversation, Engines, assemble, unless_ended
 from edgebot.bench.questions import Question
 from edgebot.bench.room import MakeRoom, PacedRoom, Room
 from edgebot.bench.stamps import (
+    END_OF_TURN,
     FIRST_AUDIO,
     FIRST_SOUND,
     WITHDRAWN,
@@ -65,9 +66,14 @@ class Asked:
     gaps_s: list[float]
 
     @property
+    def is_cut_short(self) -> bool:
+        """Whether it was taken for more than one turn, or for done before its end."""
+        return self.turns > 1 or (self.turns == 1 and END_OF_TURN not in self.times_s)
+
+    @property
     def is_answered(self) -> bool:
         """Whether it was taken as one turn, and an answer was heard."""
-        return self.turns == 1 and FIRST_SOUND in self.times_s
+        return self.turns == 1 and {END_OF_TURN, FIRST_SOUND} <= self.times_s.keys()
 
 
 def quiet(settings: Settings) -> Settings:

@@ -31,9 +31,13 @@ def test_only_answered_questions_have_a_say() -> None:
             asked(None),
             asked(9.0, turns=2),
             asked(2.0),
+            # Its turn ended in the middle of it, and the rest went nowhere.
+            asked(9.0, times_s={"first sound": 9.0}),
+            # Nobody heard it.
+            asked(None, turns=0, times_s={}),
         ]
     )
-    assert (section["asked"], section["answered"], section["cut_short"]) == (4, 2, 1)
+    assert (section["asked"], section["answered"], section["cut_short"]) == (6, 2, 2)
     assert (section["withdrawn"], section["underruns"]) == (1, 2)
     assert section["longest_underrun_s"] == 0.03
     assert section["spoken_s"] == pytest.approx(3.6)
@@ -45,7 +49,7 @@ def test_only_answered_questions_have_a_say() -> None:
         "count": 2,
     }
     assert list(section["stages"]) == ["end of turn", "first token", "first sound"]
-    assert len(section["questions"]) == 4
+    assert len(section["questions"]) == 6
     assert json.loads(json.dumps(section)) == section
 
 
