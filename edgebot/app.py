@@ -37,6 +37,7 @@ from edgebot.stages import (
 )
 from edgebot.stages.engine import find_engine
 from edgebot.stages.intercom import Intercom
+from edgebot.stages.patience import Patience
 
 # A big model on a slow card takes its time.
 START_TIMEOUT_S = 300.0
@@ -160,6 +161,7 @@ async def assemble(settings: Settings, engines: Engines, box: Box | None = None)
     return Stages(
         echo=echo.create(settings, box.microphone) if box else None,
         intercom=Intercom() if box and settings.bridge.enabled else None,
+        patience=Patience(),
         wake=wake.create(settings, ear) if box else None,
         stt=engines.stt(),
         read_ahead=read_ahead.create(settings, llm, memory, window),

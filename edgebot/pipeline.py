@@ -15,6 +15,7 @@ from pipecat.transports.base_transport import BaseTransport
 
 from edgebot.stages.echo import Echo
 from edgebot.stages.intercom import Intercom
+from edgebot.stages.patience import Patience
 from edgebot.stages.wake import WakeGate
 
 
@@ -27,6 +28,7 @@ class Stages:
 
     echo: Echo | None
     intercom: Intercom | None
+    patience: Patience | None
     wake: WakeGate | None
     stt: FrameProcessor
     read_ahead: FrameProcessor | None
@@ -46,6 +48,7 @@ def build_pipeline(transport: BaseTransport, stages: Stages) -> Pipeline:
         transport.input(),  # sound in
         stages.echo,  # its own voice is taken out
         stages.intercom,  # while two people talk, it is the caller's
+        stages.patience,  # in longer pieces, while nobody waits for it
         stages.wake,  # asleep, nothing passes
         stages.stt,  # sound → words
         stages.read_ahead,  # the language model reads them already

@@ -92,6 +92,7 @@ class Talk:
         stages = Stages(
             echo=None,
             intercom=None,
+            patience=None,
             wake=None,
             stt=self.ear,
             read_ahead=IdentityFilter(),
@@ -210,11 +211,11 @@ def test_the_sound_goes_one_way_through_the_house() -> None:
     context = LLMContext()
     user, assistant = LLMContextAggregatorPair(context)
     intercom = Intercom()
-    echo, wake, stt, ahead, commands, window, llm, spoken, tts = (
-        IdentityFilter() for _ in range(9)
+    echo, patience, wake, stt, ahead, commands, window, llm, spoken, tts = (
+        IdentityFilter() for _ in range(10)
     )
     stages = Stages(
-        *(echo, intercom, wake, stt, ahead, user, commands),
+        *(echo, intercom, patience, wake, stt, ahead, user, commands),
         *(window, llm, spoken, tts, assistant, context),
     )
     pipeline = build_pipeline(transport, stages)
@@ -222,6 +223,7 @@ def test_the_sound_goes_one_way_through_the_house() -> None:
         transport.input(),
         echo,
         intercom,
+        patience,
         wake,
         stt,
         ahead,

@@ -40,6 +40,7 @@ from edgebot.stages import commands, context, context_window, interruption, spok
 from edgebot.stages.device import DeviceTransport
 from edgebot.stages.intercom import Intercom
 from edgebot.stages.llm_llama_cpp import LlamaCppLLMService
+from edgebot.stages.patience import Patience
 from edgebot.stages.read_ahead import ReadAhead
 from edgebot.stages.stt_vosk import VoskSTTService
 from edgebot.stages.tts_piper import PiperTTSService
@@ -198,6 +199,7 @@ def stages_of(settings: Settings, when_trouble: Callable[[str], None]) -> Stages
     return Stages(
         echo=None,
         intercom=Intercom(),
+        patience=Patience(),
         wake=wake.create(settings, Namer()),
         stt=VoskSTTService(engine=Ear(), thread=in_place),
         read_ahead=ReadAhead(
@@ -360,7 +362,9 @@ async def ask(box: Box) -> None:
 
 async def live(seed: int, steps: int) -> Box:
     light = ("light.kind=led", "light.pins=[27]", "panel.gpio=mock")
-    settings = load_settings(file=Path("/dev/null"), flags=light, environment={})
+    # A model that takes 50 ms would be all that takes time here.
+    flags = (*light, "turn.end=pause")
+    settings = load_settings(file=Path("/dev/null"), flags=flags, environment={})
     async with running(settings) as box:
         life = Life(box, random.Random(seed))
         await ask(box)
