@@ -48,6 +48,8 @@ TECHNIQUES = (
         # Neither may be on the other side of `turn.hold_s`.
         ("turn.hold_question_s=10", "turn.hold_unfinished_s=0"),
     ),
+    Technique("the melody, where words leave it open", ("turn.end=pause",)),
+    Technique("sound in longer pieces", taken_out="patience"),
     Technique("the voice in windows", taken_out="windows"),
     Technique("clauses", ("tts.speak_by=sentence",)),
     Technique("a long subject ahead of its verb", taken_out="long_subject"),
@@ -101,6 +103,12 @@ def without_right_of_way() -> None:
     FIRST_SOUND.give = lambda: None  # type: ignore[method-assign]
 
 
+def without_patience() -> None:
+    from edgebot.stages import patience
+
+    patience.JOINED_S = 0.0
+
+
 def without_recoding() -> None:
     from edgebot.stages import llm_llama_cpp
 
@@ -114,6 +122,7 @@ WITHOUT: dict[str, Callable[[], None]] = {
     "reading_ahead": without_reading_ahead,
     "prompt_lookup": without_prompt_lookup,
     "right_of_way": without_right_of_way,
+    "patience": without_patience,
     "recoding": without_recoding,
 }
 
@@ -142,7 +151,7 @@ def show(name: str, reports: Sequence[dict[str, Any]], usual_s: float) -> float:
     answered = sum(report["answered"] for report in reports)
     asked = sum(report["asked"] for report in reports)
     gain = f"{median_s - usual_s:+8.2f}" if usual_s else "        "
-    print(f"{name:34} {median_s:6.2f} {gain} {worst_s:6.2f}  {answered:3} of {asked}", flush=True)
+    print(f"{name:38} {median_s:6.2f} {gain} {worst_s:6.2f}  {answered:3} of {asked}", flush=True)
     return median_s
 
 
@@ -158,7 +167,7 @@ def main() -> None:
         from edgebot.cli.app import run as edgebot
 
         sys.exit(edgebot(options.arguments))
-    print(f"{'switched off':34} median, s without  worst  answered", flush=True)
+    print(f"{'switched off':38} median, s without  worst  answered", flush=True)
     usual_s = 0.0
     for technique in TECHNIQUES:
         reports = [run(technique, options.questions) for _ in range(options.rounds)]

@@ -138,7 +138,7 @@ class TurnSettings(Section):
     confidence: Share
     min_volume: Share
     interrupt: bool
-    end: Literal["pause", "smart"]
+    end: Literal["auto", "pause", "melody", "smart"]
 
 
 class SttSettings(Section):

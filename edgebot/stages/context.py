@@ -18,9 +18,12 @@ from pipecat.turns.user_turn_strategies import (
 )
 
 from edgebot.config import Settings
+from edgebot.machine import computes_fast
 from edgebot.stages import hold
 from edgebot.stages.end_of_turn import EagerTurnStop
 from edgebot.stages.interruption import voice_params
+from edgebot.stages.melody import Melody
+from edgebot.stages.smart_turn import SmartTurn
 from edgebot.stages.turns import MutedWhileSpeaking, TalkButtonTurnStop, WakefulTurnStart
 
 
@@ -74,9 +77,15 @@ def end_of_turn(settings: Settings, names: Sequence[str] = ()) -> BaseUserTurnSt
         settings: Its section `turn`, and the language.
         names: What the assistant is called by.
     """
-    if settings.turn.end == "smart":
+    turn = settings.turn
+    if turn.end == "smart":
         # Imported here because it brings a second model into memory.
         from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 
         return TurnAnalyzerUserTurnStopStrategy(turn_analyzer=LocalSmartTurnAnalyzerV3())
-    return EagerTurnStop(hold_s=hold.create(settings, names).after, is_eager=settings.turn.eager)
+    hears_melody = turn.end == "melody" or (turn.end == "auto" and computes_fast())
+    return EagerTurnStop(
+        hold_s=hold.create(settings, names).after,
+        is_eager=turn.eager,
+        melody=Melody(SmartTurn().completeness) if hears_melody else None,
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 from pipecat.frames.frames import (
     EagerEndOfTurnCancelFrame,
     EagerTranscriptionFrame,
     Frame,
+    InputAudioRawFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
     STTMetadataFrame,
@@ -20,7 +21,22 @@ from pipecat.turns.types import ProcessFrameResult, UserTurnSpeculation
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy, NormalizedMatch
 
 from edgebot.frames import TalkFrame
+from edgebot.stages.melody import Melody
+from edgebot.stages.pauses import PauseDetector
+from edgebot.stages.recent_sound import RATE_HZ
 from edgebot.stages.turns import WAIT_S
+
+# A little more than the voice detector needs to be sure of a voice (`turn.start_s`).
+SURE_S = 0.3
+
+
+class HoldAfter(Protocol):
+    """Returns how many seconds of silence, beyond the voice detector's own, end a turn.
+
+    What is known of its melody may be None: not yet, or nothing.
+    """
+
+    def __call__(self, text: str, is_complete: bool | None = None) -> float: ...
 
 
 class EagerTurnStop(BaseUserTurnStopStrategy):
@@ -33,26 +49,31 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
     leave both decisions to a speech to text service.
     """
 
-    def __init__(self, *, hold_s: Callable[[str], float], is_eager: bool) -> None:
+    def __init__(self, *, hold_s: HoldAfter, is_eager: bool, melody: Melody | None = None) -> None:
         """Choose how it decides.
 
         Args:
-            hold_s: Returns how many seconds of silence, beyond the voice detector's own, end a turn
-                with these words.
+            hold_s: By what was said.
             is_eager: Whether the language model is asked before the turn has ended.
+            melody: Is asked whether a turn sounds complete, where that makes a difference.
         """
         super().__init__()
         self._hold_s = hold_s
         self._is_eager = is_eager
+        self._melody = melody
+        self._pauses = PauseDetector(RATE_HZ)
         self._match = NormalizedMatch()
         self._transcript_s = WAIT_S
-        self._is_speaking = False
+        self._is_speaking = self._has_turn = self._has_voice = False
         self._speculation: UserTurnSpeculation | None = None
         self._withdrawn_id = 0
         self._timer: asyncio.Task[None] | None = None
+        self._judging: asyncio.Task[None] | None = None
         self._forget_words()
 
     def _forget_words(self) -> None:
+        self._is_by_hand = False
+        self._is_complete: bool | None = None
         self._texts: list[str] = []
         self._is_final = False
         self._silent_since: float | None = None
@@ -60,20 +81,21 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
 
     async def cleanup(self) -> None:
         """Stop waiting."""
-        await self._stop_timer()
+        await self._stop_waiting()
         await super().cleanup()
 
     async def handle_user_turn_started(self) -> None:
         """Begin without words; somebody may be speaking already."""
+        self._has_turn, self._has_voice = True, self._is_speaking
         await self._end_turn()
 
     async def handle_user_turn_stopped(self) -> None:
         """Forget the turn, whoever ended it."""
-        self._is_speaking = False
+        self._is_speaking = self._has_turn = self._has_voice = False
         await self._end_turn()
 
     async def _end_turn(self) -> None:
-        await self._stop_timer()
+        await self._stop_waiting()
         await self._withdraw()
         self._forget_words()
 
@@ -82,12 +104,23 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
         match frame:
             case STTMetadataFrame():
                 self._transcript_s = frame.ttfs_p99_latency
+            case InputAudioRawFrame():
+                self._pauses.hear(frame.audio)
+                if self._melody is not None:
+                    self._melody.hear(frame.audio)
             case VADUserStartedSpeakingFrame():
                 self._is_speaking, self._is_final, self._silent_since = True, False, None
-                await self._stop_timer()
+                self._is_complete = None
+                self._pauses.begin()
+                if self._melody is not None and not self._has_voice:
+                    self._melody.begin(frame.start_secs)
+                self._has_voice = self._has_turn
+                await self._stop_waiting()
                 await self._withdraw()
             case VADUserStoppedSpeakingFrame():
                 self._is_speaking, self._silent_since = False, self._now()
+                if self._melody is not None:
+                    self._melody.end(frame.stop_secs)
                 # Speech to text has had the voice detector's silence already.
                 self._owed_until = self._now() + max(0.0, self._transcript_s - frame.stop_secs)
                 await self._wait()
@@ -107,6 +140,7 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
                 await self._words_came(frame)
             case TalkFrame():
                 # The hand decides when this turn ends.
+                self._is_by_hand = True
                 await self._withdraw()
         return ProcessFrameResult.CONTINUE
 
@@ -145,13 +179,31 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
         await self._stop_timer()
         if self._silent_since is None:
             return
-        until = self._silent_since + self._hold_s(self._text)
+        self._judge()
+        until = self._silent_since + self._hold_s(self._text, self._is_complete)
         if not self._is_final:
             until = max(until, self._owed_until)
         self._timer = self.create_task(self._decide(until - self._now()))
 
+    def _judge(self) -> None:
+        """Listen to the melody once in a silence, where these words leave it open."""
+        is_known = self._judging is not None or self._is_complete is not None
+        if self._melody is None or is_known or self._is_by_hand or not self._text:
+            return
+        if self._hold_s(self._text, True) != self._hold_s(self._text, False):
+            self._judging = self.create_task(self._listen(self._melody))
+
+    async def _listen(self, melody: Melody) -> None:
+        self._is_complete = await melody.is_complete()
+        self._judging = None
+        if self._is_complete is not None:
+            await self._wait()
+
     async def _decide(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+        if self._pauses.has_gone_on:
+            # Somebody may have gone on, and the voice detector is not sure of it yet.
+            await asyncio.sleep(SURE_S)
         self._timer = None
         # Nothing was understood: what comes late ends the turn.
         if not self._text or self._is_speaking:
@@ -161,6 +213,12 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
             await self.trigger_user_turn_finalized(confirms_speculation=True)
         else:
             await self.trigger_user_turn_stopped()
+
+    async def _stop_waiting(self) -> None:
+        await self._stop_timer()
+        judging, self._judging = self._judging, None
+        if judging is not None:
+            await self.cancel_task(judging)
 
     async def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None

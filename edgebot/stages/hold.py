@@ -22,7 +22,8 @@ class Hold:
     """Seconds of silence, after the voice detector's own, that end a turn.
 
     A question is over with its last word, and so is the wish to be told something. Another wish
-    often gets a tail ("... with sugar"), and what breaks off at "and" or "the" goes on.
+    often gets a tail ("... with sugar"), and what breaks off at "and" or "the" goes on. Where words
+    leave it open, the melody tells.
 
     Attributes:
         usual_s: After anything else.
@@ -38,12 +39,17 @@ class Hold:
     phrases: Phrases | None = None
     names: Sequence[str] = ()
 
-    def after(self, text: str) -> float:
-        """Return the seconds to hold after a text."""
+    def after(self, text: str, is_complete: bool | None = None) -> float:
+        """Return the seconds to hold.
+
+        Args:
+            text: What was said.
+            is_complete: Whether it sounds so; None is not known.
+        """
         phrases = self.phrases
         words = without_names(plain(text), self.names)
         if phrases is None or not words:
-            return self.usual_s
+            return self._open_s(is_complete)
         wish = bare(words, phrases)
         if wish in phrases.stop or wish in phrases.sleep:
             return self.question_s
@@ -55,14 +61,19 @@ class Hold:
         is_question = len(asked) >= FEWEST_WORDS and asked[0] in phrases.questions
         is_unfinished = last in phrases.unfinished
         if is_question and not is_unfinished and text.rstrip().endswith(LEVEL_TONE):
-            return max(self.question_s, self.usual_s / 2)
+            if is_complete is None:
+                return max(self.question_s, self.usual_s / 2)
+            return self.question_s if is_complete else self.usual_s
         if is_unfinished or text.rstrip().endswith(BREAKS):
             # "Where is it from?"
             return self.usual_s if is_question else self.unfinished_s
         is_told = told is not None and len(told) >= FEWEST_TOLD_WORDS
         if is_question or (is_told and asked[0] not in phrases.questions):
             return self.question_s
-        return self.unfinished_s if last in phrases.dangling else self.usual_s
+        return self.unfinished_s if last in phrases.dangling else self._open_s(is_complete)
+
+    def _open_s(self, is_complete: bool | None) -> float:
+        return self.unfinished_s if is_complete is False else self.usual_s
 
 
 def _behind_opening(words: list[str], phrases: Phrases) -> list[str] | None:

@@ -32,11 +32,20 @@ class PauseDetector:
         """Begin with a new utterance; the room stays the same."""
         self._loudest = 0.0
         self._quiet_s = 0.0
+        self._has_paused = False
 
     @property
     def is_pause(self) -> bool:
         """Whether something was said, and nothing is being said now."""
         return self._loudest > 0.0 and self._quiet_s >= PAUSE_S - 1e-6
+
+    @property
+    def has_gone_on(self) -> bool:
+        """Whether it has paused, and something sounds now.
+
+        In a loud room it never does: there no pause is found.
+        """
+        return self._has_paused and not self.is_pause
 
     def hear(self, audio: bytes) -> bool:
         """Take sound in and return whether it pauses.
@@ -52,4 +61,5 @@ class PauseDetector:
         of_room = min(ABOVE_FLOOR * self._floor.rms, 0.2 * self._loudest)
         quiet = max(QUIET * self._loudest, of_room)
         self._quiet_s = self._quiet_s + seconds if heard <= quiet else 0.0
+        self._has_paused = self._has_paused or self.is_pause
         return self.is_pause

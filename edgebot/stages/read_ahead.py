@@ -66,7 +66,7 @@ def create(
     """
     if not isinstance(llm, ReadsAhead):
         return None
-    answers_ahead = settings.turn.eager and settings.turn.end == "pause"
+    answers_ahead = settings.turn.eager and settings.turn.end != "smart"
     return ReadAhead(
         llm=llm, context=context, make_room=window.make_room, answers_ahead=answers_ahead
     )

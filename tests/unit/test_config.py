@@ -220,7 +220,8 @@ def test_no_origin_holds_a_value() -> None:
         ),
         (
             "turn.end=smrt",
-            "turn.end cannot be 'smrt' (--set turn.end): it may be 'pause', 'smart'. "
+            "turn.end cannot be 'smrt' (--set turn.end): "
+            "it may be 'auto', 'pause', 'melody', 'smart'. "
             "Did you mean 'smart'?",
         ),
         (
@@ -370,7 +371,7 @@ ANY_VALUE: dict[str, st.SearchStrategy[Any]] = {
     "turn.confidence": st.floats(0, 1),
     "turn.min_volume": st.floats(0, 1),
     "turn.interrupt": st.booleans(),
-    "turn.end": st.sampled_from(["pause", "smart"]),
+    "turn.end": st.sampled_from(["auto", "pause", "melody", "smart"]),
     "stt.engine": WORDS,
     "stt.model": WORDS,
     "stt.grammar": st.lists(WORDS, max_size=3),

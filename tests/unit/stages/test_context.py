@@ -62,6 +62,24 @@ def test_silence_ends_a_turn_after_the_hold() -> None:
     assert strategy._hold_s("Turn on the light.") == 0.7
 
 
+@pytest.mark.parametrize(
+    ("end", "is_fast", "hears"),
+    [
+        ("auto", True, True),
+        ("auto", False, False),
+        ("melody", False, True),
+        ("pause", True, False),
+    ],
+)
+def test_the_melody_is_heard_where_the_processor_affords_it(
+    end: str, is_fast: bool, hears: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgebot.stages.context.computes_fast", lambda: is_fast)
+    strategy = end_of_turn(settings_of(f"turn.end={end}"))
+    assert isinstance(strategy, EagerTurnStop)
+    assert (strategy._melody is not None) is hears
+
+
 def test_a_small_model_may_judge_the_silence() -> None:
     strategy = end_of_turn(settings_of("turn.end=smart"))
     assert isinstance(strategy, TurnAnalyzerUserTurnStopStrategy)

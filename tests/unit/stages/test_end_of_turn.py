@@ -14,6 +14,7 @@ from pipecat.frames.frames import (
     EagerEndOfTurnCancelFrame,
     EagerTranscriptionFrame,
     Frame,
+    InputAudioRawFrame,
     InterruptionFrame,
     LLMContextFrame,
     STTMetadataFrame,
@@ -33,7 +34,9 @@ from pipecat.turns.user_turn_strategies import (
 )
 
 from edgebot.frames import TalkFrame
-from edgebot.stages.end_of_turn import EagerTurnStop
+from edgebot.stages.end_of_turn import SURE_S, EagerTurnStop
+from edgebot.stages.melody import Melody
+from edgebot.stages.recent_sound import RATE_HZ
 from edgebot.stages.turns import TalkButtonTurnStop, WakefulTurnStart
 
 HOLDS_S = {"what is it": 0.1, "a coffee with": 0.9}
@@ -83,12 +86,15 @@ class Bench:
         return bool(self.line.of(UserStoppedSpeakingFrame))
 
 
+def hold_s(text: str, is_complete: bool | None = None) -> float:
+    """Return a time that depends on the melody where these words leave it open."""
+    return HOLDS_S.get(text.lower().rstrip(".?"), 0.9 if is_complete is False else 0.5)
+
+
 @asynccontextmanager
-async def bench(*, is_eager: bool) -> AsyncIterator[Bench]:
+async def bench(*, is_eager: bool, melody: Melody | None) -> AsyncIterator[Bench]:
     context = LLMContext()
-    stop = EagerTurnStop(
-        hold_s=lambda text: HOLDS_S.get(text.lower().rstrip(".?"), 0.5), is_eager=is_eager
-    )
+    stop = EagerTurnStop(hold_s=hold_s, is_eager=is_eager, melody=melody)
     strategies = UserTurnStrategies(
         start=[WakefulTurnStart(), *default_user_turn_start_strategies()],
         stop=[TalkButtonTurnStop(stop)],
@@ -103,11 +109,16 @@ async def bench(*, is_eager: bool) -> AsyncIterator[Bench]:
         yield made
 
 
-def told(test: Callable[[Bench], Awaitable[None]], *, is_eager: bool = True) -> None:
+def told(
+    test: Callable[[Bench], Awaitable[None]],
+    *,
+    is_eager: bool = True,
+    melody: Melody | None = None,
+) -> None:
     """Run a test in fake time."""
 
     async def run() -> None:
-        async with bench(is_eager=is_eager) as user:
+        async with bench(is_eager=is_eager, melody=melody) as user:
             await test(user)
 
     run_in_fake_time(run())
@@ -292,6 +303,141 @@ def test_a_guess_before_the_turn_has_begun_is_none() -> None:
         await user.hand(start(), stop(), final("What is it?"))
         await asyncio.sleep(0.11)
         assert user.asked == [("What is it?", True)]
+        assert user.has_ended
+
+    told(test)
+
+
+class Judge:
+    """Says what it is told to say, and keeps what it was asked about."""
+
+    def __init__(self, *likely: float) -> None:
+        self._likely = list(likely)
+        self.asked_s: list[float] = []
+
+    def completeness(self, audio: bytes) -> float:
+        self.asked_s.append(round(len(audio) / 2 / RATE_HZ, 2))
+        return self._likely.pop(0)
+
+
+def sound(seconds: float, *, level: int = 0) -> Frame:
+    return InputAudioRawFrame(bytes([0, level]) * int(seconds * RATE_HZ), RATE_HZ, 1)
+
+
+@pytest.mark.parametrize(("likely", "held_s"), [(1.0, 0.5), (0.0, 0.9)])
+def test_what_does_not_sound_complete_is_held_longer(likely: float, held_s: float) -> None:
+    judge = Judge(likely)
+
+    async def test(user: Bench) -> None:
+        await user.hand(start(), stop(), final("A coffee."))
+        await asyncio.sleep(held_s - 0.02)
+        assert not user.has_ended
+        await asyncio.sleep(0.04)
+        assert user.has_ended
+
+    told(test, melody=Melody(judge.completeness))
+    assert len(judge.asked_s) == 1
+
+
+def test_each_pause_is_judged_with_all_that_was_said_until_then() -> None:
+    judge = Judge(0.0, 1.0)
+
+    async def test(user: Bench) -> None:
+        # Of what sounds before the turn only a little belongs to it.
+        await user.hand(sound(2.0), start(), sound(1.0), stop(), final("A coffee."))
+        await asyncio.sleep(0.6)
+        await user.hand(start(), sound(1.0), stop(), final("Black."))
+        await asyncio.sleep(0.48)
+        assert not user.has_ended
+        await asyncio.sleep(0.04)
+        assert user.has_ended
+
+    told(test, melody=Melody(judge.completeness))
+    # 0.2 s of speech and 0.3 s of room before the voice detector's word; 0.1 s less than its 0.2 s
+    # of silence behind.
+    assert judge.asked_s == [1.4, 2.4]
+
+
+def test_the_next_turn_is_judged_by_its_own_sound() -> None:
+    judge = Judge(1.0, 1.0)
+
+    async def test(user: Bench) -> None:
+        for _ in range(2):
+            await user.hand(sound(2.0), start(), sound(1.0), stop(), final("A coffee."))
+            await asyncio.sleep(0.6)
+            assert user.has_ended
+            user.line.down.clear()
+
+    told(test, melody=Melody(judge.completeness))
+    assert judge.asked_s == [1.4, 1.4]
+
+
+def test_a_melody_is_not_asked_for_where_words_tell() -> None:
+    judge = Judge()
+
+    async def test(user: Bench) -> None:
+        await user.hand(start(), stop())
+        await asyncio.sleep(0.05)
+        await user.hand(final("What is it?"))
+        await asyncio.sleep(0.11)
+        assert user.has_ended
+
+    told(test, melody=Melody(judge.completeness))
+    assert judge.asked_s == []
+
+
+def test_a_melody_is_not_asked_for_where_a_hand_tells() -> None:
+    judge = Judge()
+
+    async def test(user: Bench) -> None:
+        await user.hand(TalkFrame(held=True), start(), sound(1.0), stop(), final("A coffee."))
+        await user.hand(TalkFrame(held=False), stop())
+        assert user.has_ended
+
+    told(test, melody=Melody(judge.completeness))
+    assert judge.asked_s == []
+
+
+async def speak(user: Bench) -> None:
+    """Say a question, and be silent for as long as a voice detector needs."""
+    await user.hand(sound(1.0), start(), sound(0.5, level=50), sound(0.2), stop())
+    await user.hand(final("What is it?"))
+
+
+def test_whoever_goes_on_just_before_the_end_is_waited_for() -> None:
+    async def test(user: Bench) -> None:
+        await speak(user)
+        await user.hand(sound(0.02, level=50))
+        # The voice detector is not sure of it before 0.2 s.
+        await asyncio.sleep(0.2)
+        assert not user.has_ended
+        await user.hand(start())
+        await asyncio.sleep(1.0)
+        assert not user.has_ended
+        await user.hand(sound(0.2), stop(), final("What is it for?"))
+        await asyncio.sleep(0.6)
+        assert user.heard == ["What is it? What is it for?"]
+
+    told(test)
+
+
+def test_a_noise_just_before_the_end_is_waited_for_once() -> None:
+    async def test(user: Bench) -> None:
+        await speak(user)
+        await user.hand(sound(0.02, level=50))
+        await asyncio.sleep(0.1 + SURE_S - 0.02)
+        assert not user.has_ended
+        await asyncio.sleep(0.04)
+        assert user.has_ended
+
+    told(test)
+
+
+def test_silence_is_not_waited_for_longer() -> None:
+    async def test(user: Bench) -> None:
+        await speak(user)
+        await user.hand(sound(0.1))
+        await asyncio.sleep(0.11)
         assert user.has_ended
 
     told(test)

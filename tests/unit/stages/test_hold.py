@@ -77,6 +77,20 @@ def test_a_comma_behind_a_whole_question_is_held_half_the_usual_time() -> None:
     assert Hold(0.1, 0.1, 0.1, ENGLISH).after("Who wrote Romeo and Juliet,") == 0.1
 
 
+def test_where_words_leave_it_open_the_melody_tells() -> None:
+    for text in ("I want a mocha.", "Turn on the light.", ""):
+        assert HOLD.after(text, is_complete=True) == USUAL_S
+        assert HOLD.after(text, is_complete=False) == UNFINISHED_S
+    assert HOLD.after("Who wrote Romeo and Juliet,", is_complete=True) == QUESTION_S
+    assert HOLD.after("Who wrote Romeo and Juliet,", is_complete=False) == USUAL_S
+
+
+@pytest.mark.parametrize("is_complete", [True, False])
+def test_where_words_tell_the_melody_does_not_count(is_complete: bool) -> None:
+    for text in ("Is it raining?", "Stop.", "I want a mocha with", "Give me"):
+        assert HOLD.after(text, is_complete) == HOLD.after(text)
+
+
 def test_a_language_without_words_holds_the_usual_time() -> None:
     settings = load_settings(flags=["language=ko", "turn.hold_s=0.7"], environment={})
     assert create(settings).after("what is the time") == 0.7

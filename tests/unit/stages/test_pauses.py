@@ -42,6 +42,24 @@ def test_speech_ends_the_pause() -> None:
     assert found[45:] == [False] * 5
 
 
+def test_what_sounds_behind_a_pause_goes_on() -> None:
+    pauses = PauseDetector(RATE_HZ)
+
+    def gone_on(*parts: list[bytes]) -> bool:
+        for part in parts:
+            for frame in part:
+                pauses.hear(frame)
+        return pauses.has_gone_on
+
+    assert not gone_on(sound(10, 0.5), sound(8000, 0.3))
+    assert not gone_on(sound(10, 0.1))
+    assert gone_on(sound(3000, 0.02))
+    assert not gone_on(sound(10, 0.04))
+    # Speech that a voice detector has noticed begins anew.
+    pauses.begin()
+    assert not gone_on(sound(8000, 0.3))
+
+
 def test_a_soft_sound_is_none() -> None:
     # 20 dB softer is still speech, 34 dB softer is not.
     assert not any(heard(sound(10, 0.5), sound(8000, 0.3), sound(800, 0.3))[40:])

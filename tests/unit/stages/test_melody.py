@@ -1,0 +1,88 @@
+"""Whether a turn sounds complete: what is handed to the judge, and what becomes of its word."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from loguru import logger
+
+from edgebot.errors import EngineError
+from edgebot.stages.melody import BEFORE_S, BEHIND_S, LIKELY, Melody
+from edgebot.stages.recent_sound import RATE_HZ
+
+
+def piece(number: int) -> bytes:
+    """Return a tenth of a second that is like no other one."""
+    return bytes([number, 0]) * (RATE_HZ // 10)
+
+
+def heard_by(melody: Melody, first: int, last: int) -> None:
+    for number in range(first, last + 1):
+        melody.hear(piece(number))
+
+
+def judge(melody: Melody) -> bool | None:
+    return asyncio.run(melody.is_complete())
+
+
+def test_the_sound_of_the_turn_is_judged_with_a_little_around_it() -> None:
+    judged: list[bytes] = []
+
+    def completeness(audio: bytes) -> float:
+        judged.append(audio)
+        return 1.0
+
+    melody = Melody(completeness)
+    heard_by(melody, 1, 12)
+    # Somebody has spoken for two pieces, so the first of these is the eleventh.
+    melody.begin(0.2)
+    heard_by(melody, 13, 20)
+    # ... and been silent for the last three.
+    melody.end(0.3)
+    heard_by(melody, 21, 25)
+    assert judge(melody) is True
+    first, last = 11 - round(BEFORE_S * 10), 17 + round(BEHIND_S * 10)
+    assert judged == [b"".join(map(piece, range(first, last + 1)))]
+
+
+def test_a_pause_does_not_begin_the_turn_anew() -> None:
+    judged: list[bytes] = []
+
+    def completeness(audio: bytes) -> float:
+        judged.append(audio)
+        return 0.0
+
+    melody = Melody(completeness)
+    melody.begin(0.0)
+    heard_by(melody, 1, 5)
+    melody.end(0.1)
+    assert judge(melody) is False
+    heard_by(melody, 6, 9)
+    melody.end(0.1)
+    assert judge(melody) is False
+    assert judged[1].startswith(judged[0])
+    assert len(judged[1]) > len(judged[0])
+
+
+@pytest.mark.parametrize(("likely", "is_complete"), [(LIKELY, True), (LIKELY - 0.01, False)])
+def test_what_is_likely_is_believed(likely: float, is_complete: bool) -> None:
+    assert judge(Melody(lambda audio: likely)) is is_complete
+
+
+def test_a_judge_that_fails_is_told_of_once_and_not_asked_again() -> None:
+    asked, told = [], []
+
+    def completeness(audio: bytes) -> float:
+        asked.append(audio)
+        raise EngineError("it is broken")
+
+    melody = Melody(completeness)
+    sink = logger.add(lambda message: told.append(message.record["message"]), level="WARNING")
+    try:
+        assert judge(melody) is None
+        assert judge(melody) is None
+    finally:
+        logger.remove(sink)
+    assert len(asked) == 1
+    assert told == ["Whether a turn is complete is told by its words only, because it is broken"]
