@@ -32,9 +32,9 @@ def test_only_answered_questions_have_a_say() -> None:
             asked(9.0, turns=2),
             asked(2.0),
             # Its turn ended in the middle of it, and the rest went nowhere.
-            asked(9.0, times_s={"first sound": 9.0}),
+            asked(9.0, times_s={"first sound": 9.0}, answer_s=0.0),
             # Nobody heard it.
-            asked(None, turns=0, times_s={}),
+            asked(None, turns=0, times_s={}, answer_s=0.0),
         ]
     )
     assert (section["asked"], section["answered"], section["cut_short"]) == (6, 2, 2)
