@@ -28,11 +28,16 @@ _PREDICATE = re.compile(
     re.IGNORECASE,
 )
 MIN_SUBJECT_WORDS = 4
+# ... before what is told beside it, behind enough to say ...
+_ADDITION = re.compile(r"\s(?=(?:that|who|whose|where|from|with|through)\s)")
+MIN_WORDS_BEFORE = 5
 # ... and where one may, if it must be.
 _LOOSE_JOINT = re.compile(
     r"\s(?=(?:and|or|that|where|who|with|for|from|in|on|at|to|as|into|through|about|between|"
     r"during|like)\s)"
 )
+# How many words each wants before it.
+_BREATHS = ((_JOINT, 1), (_PREDICATE, MIN_SUBJECT_WORDS), (_ADDITION, MIN_WORDS_BEFORE))
 # These end nothing, whatever comes next ...
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Mt|vs|approx|e\.g|i\.e|U\.S|U\.K)\.$"
@@ -92,7 +97,7 @@ def opening_end(text: str) -> int:
     end = clause_end(seen)
     ends = [
         match.start()
-        for joint, words in ((_JOINT, 1), (_PREDICATE, MIN_SUBJECT_WORDS))
+        for joint, words in _BREATHS
         for match in joint.finditer(seen, 0, end if end >= 0 else len(seen))
         if len(seen[: match.start()].split()) >= words
         and len(seen[: match.start()].strip()) >= MIN_CLAUSE_CHARACTERS

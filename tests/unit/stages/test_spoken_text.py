@@ -168,6 +168,10 @@ def test_after_so_many_sentences(text: str, count: int, kept: str | None) -> Non
         ("On a clear day it is blue", None),
         ("In the end I was right", None),
         ("A cat or a dog that is old", None),
+        # What is told beside it comes in another breath, behind enough to say.
+        ("The moon is a lunar body that orbits", "The moon is a lunar body"),
+        ("Plants make their own food from sunlight", "Plants make their own food"),
+        ("Plants make their food from sunlight", None),
         ("Most people who were here have gone. So", "Most people who were here"),
         # Longer than anybody waits for, with and without a place to draw breath.
         (
