@@ -29,15 +29,21 @@ _PREDICATE = re.compile(
 )
 MIN_SUBJECT_WORDS = 4
 # ... before what is told beside it, behind enough to say ...
-_ADDITION = re.compile(r"\s(?=(?:that|who|whose|where|from|with|through)\s)")
+_ADDITION = re.compile(r"\s(?=(?:that|who|whose|where|from|with|through|by|into)\s)")
 MIN_WORDS_BEFORE = 5
-# ... and where one may, if it must be.
+# ... and where one may, behind much or if it must be.
 _LOOSE_JOINT = re.compile(
     r"\s(?=(?:and|or|that|where|who|with|for|from|in|on|at|to|as|into|through|about|between|"
     r"during|like)\s)"
 )
+MUCH_WORDS = 8
 # How many words each wants before it.
-_BREATHS = ((_JOINT, 1), (_PREDICATE, MIN_SUBJECT_WORDS), (_ADDITION, MIN_WORDS_BEFORE))
+_BREATHS = (
+    (_JOINT, 1),
+    (_PREDICATE, MIN_SUBJECT_WORDS),
+    (_ADDITION, MIN_WORDS_BEFORE),
+    (_LOOSE_JOINT, MUCH_WORDS),
+)
 # These end nothing, whatever comes next ...
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Mt|vs|approx|e\.g|i\.e|U\.S|U\.K)\.$"

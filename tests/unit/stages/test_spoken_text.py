@@ -172,6 +172,12 @@ def test_after_so_many_sentences(text: str, count: int, kept: str | None) -> Non
         ("The moon is a lunar body that orbits", "The moon is a lunar body"),
         ("Plants make their own food from sunlight", "Plants make their own food"),
         ("Plants make their food from sunlight", None),
+        # ... and behind much, wherever it can.
+        ("One can make bread of flour in a", None),
+        (
+            "One can make bread out of flour and water in a",
+            "One can make bread out of flour and water",
+        ),
         ("Most people who were here have gone. So", "Most people who were here"),
         # Longer than anybody waits for, with and without a place to draw breath.
         (
