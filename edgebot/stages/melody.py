@@ -15,6 +15,8 @@ from edgebot.stages.smart_turn import LOOKS_AT_S
 BEFORE_S = 0.3
 # The longer the silence, the likelier it finds every end.
 BEHIND_S = 0.1
+# Words come later than the silence behind them.
+LATE_S = 1.0
 LIKELY = 0.5
 
 
@@ -32,7 +34,7 @@ class Melody:
                 16 kHz; called in a thread.
         """
         self._completeness: Callable[[bytes], float] | None = completeness
-        self._sound = RecentSound(keep_s=LOOKS_AT_S)
+        self._sound = RecentSound(keep_s=LOOKS_AT_S + LATE_S)
         self._began_s = self._ended_s = 0.0
 
     def hear(self, audio: bytes) -> None:
@@ -59,8 +61,9 @@ class Melody:
         """Return whether the turn so far sounds complete; None is not known."""
         if self._completeness is None:
             return None
-        audio = self._sound.last(self._sound.now_s - self._began_s)
-        audio = audio[: max(0, round((self._ended_s - self._began_s) * RATE_HZ)) * 2]
+        now_s = self._sound.now_s
+        audio = self._sound.last(now_s - self._began_s)
+        audio = audio[: len(audio) - max(0, round((now_s - self._ended_s) * RATE_HZ)) * 2]
         try:
             return await asyncio.to_thread(self._completeness, audio) >= LIKELY
         except EngineError as error:

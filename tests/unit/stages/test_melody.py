@@ -10,6 +10,7 @@ from loguru import logger
 from edgebot.errors import EngineError
 from edgebot.stages.melody import BEFORE_S, BEHIND_S, LIKELY, Melody
 from edgebot.stages.recent_sound import RATE_HZ
+from edgebot.stages.smart_turn import LOOKS_AT_S
 
 
 def piece(number: int) -> bytes:
@@ -44,6 +45,22 @@ def test_the_sound_of_the_turn_is_judged_with_a_little_around_it() -> None:
     assert judge(melody) is True
     first, last = 11 - round(BEFORE_S * 10), 17 + round(BEHIND_S * 10)
     assert judged == [b"".join(map(piece, range(first, last + 1)))]
+
+
+def test_of_a_long_turn_the_end_is_judged() -> None:
+    judged: list[bytes] = []
+
+    def completeness(audio: bytes) -> float:
+        judged.append(audio)
+        return 1.0
+
+    melody = Melody(completeness)
+    melody.begin(0.0)
+    heard_by(melody, 1, 120)
+    melody.end(0.2)
+    assert judge(melody) is True
+    assert judged[0].endswith(piece(118) + piece(119))
+    assert len(judged[0]) >= LOOKS_AT_S * RATE_HZ * 2
 
 
 def test_a_pause_does_not_begin_the_turn_anew() -> None:
