@@ -52,7 +52,7 @@ TECHNIQUES = (
     Technique("sound in longer pieces", taken_out="patience"),
     Technique("the voice in windows", taken_out="windows"),
     Technique("clauses", ("tts.speak_by=sentence",)),
-    Technique("a long subject ahead of its verb", taken_out="long_subject"),
+    Technique("an opening cut where one breathes", taken_out="breaths"),
     Technique("the question read while it is said", taken_out="reading_ahead"),
     Technique("both: ahead, and reading ahead", ("turn.eager=false",), taken_out="reading_ahead"),
     Technique("the question's words as a draft", taken_out="prompt_lookup"),
@@ -79,10 +79,10 @@ def without_speaking_ahead() -> None:
     speak_ahead.connect = lambda *args: None  # type: ignore[assignment]
 
 
-def without_long_subject() -> None:
+def without_breaths() -> None:
     from edgebot.stages import spoken_text
 
-    spoken_text.MIN_SUBJECT_WORDS = spoken_text.LONGEST_OPENING_CHARACTERS
+    spoken_text.BREATHS = ()
 
 
 def without_reading_ahead() -> None:
@@ -118,7 +118,7 @@ def without_recoding() -> None:
 WITHOUT: dict[str, Callable[[], None]] = {
     "windows": without_windows,
     "speaking_ahead": without_speaking_ahead,
-    "long_subject": without_long_subject,
+    "breaths": without_breaths,
     "reading_ahead": without_reading_ahead,
     "prompt_lookup": without_prompt_lookup,
     "right_of_way": without_right_of_way,

@@ -87,5 +87,6 @@ def end_of_turn(settings: Settings, names: Sequence[str] = ()) -> BaseUserTurnSt
     return EagerTurnStop(
         hold_s=hold.create(settings, names).after,
         is_eager=turn.eager,
+        start_s=turn.start_s,
         melody=Melody(SmartTurn().completeness) if hears_melody else None,
     )

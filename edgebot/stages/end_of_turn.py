@@ -26,8 +26,8 @@ from edgebot.stages.pauses import PauseDetector
 from edgebot.stages.recent_sound import RATE_HZ
 from edgebot.stages.turns import WAIT_S
 
-# A little more than the voice detector needs to be sure of a voice (`turn.start_s`).
-SURE_S = 0.3
+# A little more than the voice detector wants to hear before it is sure of a voice.
+LATE_S = 0.1
 
 
 class HoldAfter(Protocol):
@@ -49,17 +49,21 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
     leave both decisions to a speech to text service.
     """
 
-    def __init__(self, *, hold_s: HoldAfter, is_eager: bool, melody: Melody | None = None) -> None:
+    def __init__(
+        self, *, hold_s: HoldAfter, is_eager: bool, start_s: float, melody: Melody | None = None
+    ) -> None:
         """Choose how it decides.
 
         Args:
             hold_s: By what was said.
             is_eager: Whether the language model is asked before the turn has ended.
+            start_s: How much speech the voice detector wants to hear before it is sure of it.
             melody: Is asked whether a turn sounds complete, where that makes a difference.
         """
         super().__init__()
         self._hold_s = hold_s
         self._is_eager = is_eager
+        self._sure_s = start_s + LATE_S
         self._melody = melody
         self._pauses = PauseDetector(RATE_HZ)
         self._match = NormalizedMatch()
@@ -203,7 +207,7 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
         await asyncio.sleep(seconds)
         if self._pauses.has_gone_on:
             # Somebody may have gone on, and the voice detector is not sure of it yet.
-            await asyncio.sleep(SURE_S)
+            await asyncio.sleep(self._sure_s)
         self._timer = None
         # Nothing was understood: what comes late ends the turn.
         if not self._text or self._is_speaking:

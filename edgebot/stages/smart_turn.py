@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ class SmartTurn:
     def completeness(self, audio: bytes) -> float:
         """Return how likely it is that nothing follows, 0.0 to 1.0.
 
-        Some 50 ms of one core here, and ten times that on a Raspberry Pi 4.
+        Some 50 ms of one core here, and perhaps ten times that on a Raspberry Pi 4.
 
         Args:
             audio: 16-bit mono PCM at 16 kHz of the turn so far, with a tenth of a second of the
@@ -75,6 +74,4 @@ def _load() -> Any:
     options.enable_cpu_mem_arena = False
     (model,) = (file for file in resources.files(_FOLDER).iterdir() if file.name.endswith(_ENDING))
     with resources.as_file(model) as path:
-        return onnxruntime.InferenceSession(
-            str(Path(path)), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

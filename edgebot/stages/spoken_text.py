@@ -38,7 +38,7 @@ _LOOSE_JOINT = re.compile(
 )
 MUCH_WORDS = 8
 # How many words each wants before it.
-_BREATHS = (
+BREATHS = (
     (_JOINT, 1),
     (_PREDICATE, MIN_SUBJECT_WORDS),
     (_ADDITION, MIN_WORDS_BEFORE),
@@ -103,7 +103,7 @@ def opening_end(text: str) -> int:
     end = clause_end(seen)
     ends = [
         match.start()
-        for joint, words in _BREATHS
+        for joint, words in BREATHS
         for match in joint.finditer(seen, 0, end if end >= 0 else len(seen))
         if len(seen[: match.start()].split()) >= words
         and len(seen[: match.start()].strip()) >= MIN_CLAUSE_CHARACTERS

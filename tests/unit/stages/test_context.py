@@ -57,9 +57,10 @@ def test_speaking_into_an_answer_may_be_ignored(interrupt: str, muted: list[type
 
 
 def test_silence_ends_a_turn_after_the_hold() -> None:
-    strategy = end_of_turn(settings_of("turn.end=pause", "turn.hold_s=0.7"))
+    strategy = end_of_turn(settings_of("turn.end=pause", "turn.hold_s=0.7", "turn.start_s=0.4"))
     assert isinstance(strategy, EagerTurnStop)
     assert strategy._hold_s("Turn on the light.") == 0.7
+    assert strategy._sure_s > 0.4
 
 
 @pytest.mark.parametrize(

@@ -34,13 +34,14 @@ from pipecat.turns.user_turn_strategies import (
 )
 
 from edgebot.frames import TalkFrame
-from edgebot.stages.end_of_turn import SURE_S, EagerTurnStop
+from edgebot.stages.end_of_turn import LATE_S, EagerTurnStop
 from edgebot.stages.melody import Melody
 from edgebot.stages.recent_sound import RATE_HZ
 from edgebot.stages.turns import TalkButtonTurnStop, WakefulTurnStart
 
 HOLDS_S = {"what is it": 0.1, "a coffee with": 0.9}
 TRANSCRIPT_S = 1.0
+START_S = 0.2
 
 
 class Bench:
@@ -94,7 +95,7 @@ def hold_s(text: str, is_complete: bool | None = None) -> float:
 @asynccontextmanager
 async def bench(*, is_eager: bool, melody: Melody | None) -> AsyncIterator[Bench]:
     context = LLMContext()
-    stop = EagerTurnStop(hold_s=hold_s, is_eager=is_eager, melody=melody)
+    stop = EagerTurnStop(hold_s=hold_s, is_eager=is_eager, start_s=START_S, melody=melody)
     strategies = UserTurnStrategies(
         start=[WakefulTurnStart(), *default_user_turn_start_strategies()],
         stop=[TalkButtonTurnStop(stop)],
@@ -425,7 +426,7 @@ def test_a_noise_just_before_the_end_is_waited_for_once() -> None:
     async def test(user: Bench) -> None:
         await speak(user)
         await user.hand(sound(0.02, level=50))
-        await asyncio.sleep(0.1 + SURE_S - 0.02)
+        await asyncio.sleep(0.1 + START_S + LATE_S - 0.02)
         assert not user.has_ended
         await asyncio.sleep(0.04)
         assert user.has_ended

@@ -23,18 +23,25 @@ def heard_by(melody: Melody, first: int, last: int) -> None:
         melody.hear(piece(number))
 
 
+class Judge:
+    """Says what it is told to say, and keeps what it was asked about."""
+
+    def __init__(self, likely: float) -> None:
+        self._likely = likely
+        self.asked: list[bytes] = []
+
+    def completeness(self, audio: bytes) -> float:
+        self.asked.append(audio)
+        return self._likely
+
+
 def judge(melody: Melody) -> bool | None:
     return asyncio.run(melody.is_complete())
 
 
 def test_the_sound_of_the_turn_is_judged_with_a_little_around_it() -> None:
-    judged: list[bytes] = []
-
-    def completeness(audio: bytes) -> float:
-        judged.append(audio)
-        return 1.0
-
-    melody = Melody(completeness)
+    asked = Judge(1.0)
+    melody = Melody(asked.completeness)
     heard_by(melody, 1, 12)
     # Somebody has spoken for two pieces, so the first of these is the eleventh.
     melody.begin(0.2)
@@ -44,33 +51,23 @@ def test_the_sound_of_the_turn_is_judged_with_a_little_around_it() -> None:
     heard_by(melody, 21, 25)
     assert judge(melody) is True
     first, last = 11 - round(BEFORE_S * 10), 17 + round(BEHIND_S * 10)
-    assert judged == [b"".join(map(piece, range(first, last + 1)))]
+    assert asked.asked == [b"".join(map(piece, range(first, last + 1)))]
 
 
 def test_of_a_long_turn_the_end_is_judged() -> None:
-    judged: list[bytes] = []
-
-    def completeness(audio: bytes) -> float:
-        judged.append(audio)
-        return 1.0
-
-    melody = Melody(completeness)
+    asked = Judge(1.0)
+    melody = Melody(asked.completeness)
     melody.begin(0.0)
     heard_by(melody, 1, 120)
     melody.end(0.2)
     assert judge(melody) is True
-    assert judged[0].endswith(piece(118) + piece(119))
-    assert len(judged[0]) >= LOOKS_AT_S * RATE_HZ * 2
+    assert asked.asked[0].endswith(piece(118) + piece(119))
+    assert len(asked.asked[0]) >= LOOKS_AT_S * RATE_HZ * 2
 
 
 def test_a_pause_does_not_begin_the_turn_anew() -> None:
-    judged: list[bytes] = []
-
-    def completeness(audio: bytes) -> float:
-        judged.append(audio)
-        return 0.0
-
-    melody = Melody(completeness)
+    asked = Judge(0.0)
+    melody = Melody(asked.completeness)
     melody.begin(0.0)
     heard_by(melody, 1, 5)
     melody.end(0.1)
@@ -78,8 +75,8 @@ def test_a_pause_does_not_begin_the_turn_anew() -> None:
     heard_by(melody, 6, 9)
     melody.end(0.1)
     assert judge(melody) is False
-    assert judged[1].startswith(judged[0])
-    assert len(judged[1]) > len(judged[0])
+    assert asked.asked[1].startswith(asked.asked[0])
+    assert len(asked.asked[1]) > len(asked.asked[0])
 
 
 @pytest.mark.parametrize(("likely", "is_complete"), [(LIKELY, True), (LIKELY - 0.01, False)])
