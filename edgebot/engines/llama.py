@@ -17,8 +17,9 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from edgebot.engines.memory import trim
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.prompt_lookup import NEXT_DRAFT, PromptLookup
-from edgebot.engines.right_of_way import FIRST_SOUND
+from edgebot.engines.right_of_way import ANSWER, FIRST_SOUND
 from edgebot.engines.sampler import Sampler, Sampling
+from edgebot.engines.turn_tokens import TurnTokens
 from edgebot.errors import BrokenModelError
 
 Message = Mapping[str, Any]
@@ -26,6 +27,11 @@ Tool = Mapping[str, Any]
 
 # A prefill is cut into pieces of this size: it bounds what an interruption throws away.
 BATCH_TOKENS = 64
+_SAMPLE: list[Any] = [
+    {"role": "user", "content": "One, 2 "},
+    {"role": "assistant", "content": " three.\n"},
+    {"role": "user", "content": "\nFour?"},
+]
 # A run this short costs less to evaluate again than to move.
 WORTH_MOVING_TOKENS = 16
 
@@ -70,6 +76,7 @@ class LlamaEngine:
         self._template = self._load_template(path)
         self._template.add_generation_prompt = False
         self._vocabulary = llama_cpp.llama_model_get_vocab(self._llama.model)
+        self._tokens = self._new_tokens()
         self._batch = llama_cpp.llama_batch_init(1 + NEXT_DRAFT, 0, 1)
         self._arm_abort()
 
@@ -82,13 +89,23 @@ class LlamaEngine:
             )
         self.template_text = template
 
-        def text(token: int) -> str:
-            return self._llama._model.token_get_text(token) if token >= 0 else ""
-
         return Jinja2ChatFormatter(
             template,
-            eos_token=text(self._llama.token_eos()),
-            bos_token=text(self._llama.token_bos()),
+            eos_token=self._written(self._llama.token_eos()),
+            bos_token=self._written(self._llama.token_bos()),
+        )
+
+    def _written(self, token: int) -> str:
+        return self._llama._model.token_get_text(token) if token >= 0 else ""
+
+    def _new_tokens(self) -> TurnTokens:
+        def tokenize(text: str, add_bos: bool) -> list[int]:
+            return list(self._llama.tokenize(text.encode(), add_bos=add_bos, special=True))
+
+        turn_end = llama_cpp.llama_vocab_eot(self._vocabulary)
+        sample = self._template(messages=_SAMPLE).prompt
+        return TurnTokens(
+            tokenize, self._written(turn_end if turn_end >= 0 else self._llama.token_eos()), sample
         )
 
     def _arm_abort(self) -> None:
@@ -122,11 +139,7 @@ class LlamaEngine:
         """
         typed: dict[str, Any] = {"messages": list(messages), "tools": list(tools) or None}
         prompt = (self._template_with_reply if reply else self._template)(**typed)
-        return list(
-            self._llama.tokenize(
-                prompt.prompt.encode("utf-8"), add_bos=not prompt.added_special, special=True
-            )
-        )
+        return self._tokens(prompt.prompt, add_bos=not prompt.added_special)
 
     def warm(self, tokens: Sequence[int]) -> None:
         """Evaluate a prompt so that what begins with it starts fast.
@@ -206,7 +219,10 @@ class LlamaEngine:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         room = min(sampling.max_tokens, self.context_tokens - len(tokens))
         lookup = PromptLookup(self._llama.tokenize(repeats.encode(), add_bos=False), self._text)
-        with contextlib.closing(Sampler(self._vocabulary, sampling, grammar)) as sampler:
+        with (
+            ANSWER.taken(),
+            contextlib.closing(Sampler(self._vocabulary, sampling, grammar)) as sampler,
+        ):
             for count, token in enumerate(self._write(sampler, lookup, room), start=1):
                 if self._aborted or llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
                     return

@@ -74,6 +74,21 @@ def forget(llama: CountingLlama) -> None:
     llama.warm(llama._llama.tokenize(b"#", add_bos=False))
 
 
+def test_a_prompts_tokens_are_those_of_the_whole(llama: CountingLlama) -> None:
+    for messages in (
+        [SYSTEM, user(FRANCE)],
+        [SYSTEM, *SMALL_TALK, user("  Où est\n\n<|im_end|> 3.5 🙂? ")],
+        [user(""), {"role": "assistant", "content": " \n"}, user("\n")],
+    ):
+        prompt = llama._template_with_reply(messages=messages).prompt  # type: ignore[arg-type]
+        whole = llama._llama.tokenize(prompt.encode(), add_bos=False, special=True)
+        assert llama.render(messages) == list(whole)
+        # ... and a turn's are known when it is rendered again.
+        before = llama._tokens._tokens.cache_info()
+        assert llama.render(messages) == list(whole)
+        assert llama._tokens._tokens.cache_info().misses == before.misses
+
+
 def test_it_answers(llama: CountingLlama) -> None:
     assert "Paris" in answer(llama, [user(FRANCE)])
 
