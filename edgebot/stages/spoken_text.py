@@ -17,24 +17,36 @@ LONGEST_OPENING_CHARACTERS = 72
 
 _SENTENCE_END = re.compile(r"""(?:[.!?…]+[\"'”\u2019)\]]*(?=\s)|\n)""")
 _CLAUSE_END = re.compile(r"[,;:—](?=\s)")
+
+
+def _before(words: str) -> str:
+    """Return the pattern of the white space before one of some words.
+
+    What has come may end with the word: a language model writes whole ones, and should it go on
+    ("is" + "n't"), breath is drawn before it all the same.
+    """
+    return rf"\s(?=(?:{words})(?:\s|$))"
+
+
 # Where one draws breath without a comma ...
 _JOINT = re.compile(
-    r"\s(?=(?:because|but|although|though|while|whereas|unless|until|when|if|since|which)\s)"
+    _before("because|but|although|though|while|whereas|unless|until|when|if|since|which")
 )
 # ... between what is long and what is said of it, unless a small word leans on the verb ...
 _PREDICATE = re.compile(
     r"(?<! I)(?<! he| it| we)(?<! she| who| you)(?<! that| they| this| what)"
-    r"(?<! there| these| those| which)\s(?=(?:is|are|was|were|has|have|had|can|will)\s)",
+    r"(?<! there| these| those| which)" + _before("is|are|was|were|has|have|had|can|will"),
     re.IGNORECASE,
 )
 MIN_SUBJECT_WORDS = 4
 # ... before what is told beside it, behind enough to say ...
-_ADDITION = re.compile(r"\s(?=(?:that|who|whose|where|from|with|through|by|into)\s)")
+_ADDITION = re.compile(_before("that|who|whose|where|from|with|through|by|into"))
 MIN_WORDS_BEFORE = 5
 # ... and where one may, behind much or if it must be.
 _LOOSE_JOINT = re.compile(
-    r"\s(?=(?:and|or|that|where|who|with|for|from|in|on|at|to|as|into|through|about|between|"
-    r"during|like)\s)"
+    _before(
+        "and|or|that|where|who|with|for|from|in|on|at|to|as|into|through|about|between|during|like"
+    )
 )
 MUCH_WORDS = 8
 # How many words each wants before it.

@@ -162,7 +162,9 @@ def test_after_so_many_sentences(text: str, count: int, kept: str | None) -> Non
         # What is said of something long comes in one breath of its own; a small word leans on its
         # verb, and what is short waits for it.
         ("The largest ocean on Earth is the", "The largest ocean on Earth"),
-        ("The largest ocean on Earth is", None),
+        ("The largest ocean on Earth is", "The largest ocean on Earth"),
+        ("The largest ocean on Earth isn't", None),
+        ("The largest ocean on Earth i", None),
         ("The sky is blue on a clear day", None),
         ("The hippopotamuses are big", None),
         ("On a clear day it is blue", None),
