@@ -33,10 +33,10 @@ LATE_S = 0.1
 class HoldAfter(Protocol):
     """Returns how many seconds of silence, beyond the voice detector's own, end a turn.
 
-    What is known of its melody may be None: not yet, or nothing.
+    How likely it is by its melody that nothing follows may be None: not known yet, or never.
     """
 
-    def __call__(self, text: str, is_complete: bool | None = None) -> float: ...
+    def __call__(self, text: str, completeness: float | None = None) -> float: ...
 
 
 class EagerTurnStop(BaseUserTurnStopStrategy):
@@ -77,7 +77,7 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
 
     def _forget_words(self) -> None:
         self._is_by_hand = False
-        self._is_complete: bool | None = None
+        self._completeness: float | None = None
         self._texts: list[str] = []
         self._is_final = False
         self._silent_since: float | None = None
@@ -114,7 +114,7 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
                     self._melody.hear(frame.audio)
             case VADUserStartedSpeakingFrame():
                 self._is_speaking, self._is_final, self._silent_since = True, False, None
-                self._is_complete = None
+                self._completeness = None
                 self._pauses.begin()
                 if self._melody is not None and not self._has_voice:
                     self._melody.begin(frame.start_secs)
@@ -184,23 +184,23 @@ class EagerTurnStop(BaseUserTurnStopStrategy):
         if self._silent_since is None:
             return
         self._judge()
-        until = self._silent_since + self._hold_s(self._text, self._is_complete)
+        until = self._silent_since + self._hold_s(self._text, self._completeness)
         if not self._is_final:
             until = max(until, self._owed_until)
         self._timer = self.create_task(self._decide(until - self._now()))
 
     def _judge(self) -> None:
         """Listen to the melody once in a silence, where these words leave it open."""
-        is_known = self._judging is not None or self._is_complete is not None
+        is_known = self._judging is not None or self._completeness is not None
         if self._melody is None or is_known or self._is_by_hand or not self._text:
             return
-        if self._hold_s(self._text, True) != self._hold_s(self._text, False):
+        if self._hold_s(self._text, 1.0) != self._hold_s(self._text, 0.0):
             self._judging = self.create_task(self._listen(self._melody))
 
     async def _listen(self, melody: Melody) -> None:
-        self._is_complete = await melody.is_complete()
+        self._completeness = await melody.completeness()
         self._judging = None
-        if self._is_complete is not None:
+        if self._completeness is not None:
             await self._wait()
 
     async def _decide(self, seconds: float) -> None:

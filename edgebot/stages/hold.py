@@ -15,6 +15,9 @@ FEWEST_TOLD_WORDS = 2
 BREAKS = (",", "-", "…", "...")
 # ... except that it may write this one behind a whole question whose tone stayed level.
 LEVEL_TONE = ","
+# So likely a melody is complete where words do not tell, and where they are a whole question.
+LIKELY = 0.5
+LIKELY_QUESTION = 0.2
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,17 @@ class Hold:
     phrases: Phrases | None = None
     names: Sequence[str] = ()
 
-    def after(self, text: str, is_complete: bool | None = None) -> float:
+    def after(self, text: str, completeness: float | None = None) -> float:
         """Return the seconds to hold.
 
         Args:
             text: What was said.
-            is_complete: Whether it sounds so; None is not known.
+            completeness: How likely it is, by its melody, that nothing follows; None is not known.
         """
         phrases = self.phrases
         words = without_names(plain(text), self.names)
         if phrases is None or not words:
-            return self._open_s(is_complete)
+            return self._open_s(completeness)
         wish = bare(words, phrases)
         if wish in phrases.stop or wish in phrases.sleep:
             return self.question_s
@@ -61,19 +64,20 @@ class Hold:
         is_question = len(asked) >= FEWEST_WORDS and asked[0] in phrases.questions
         is_unfinished = last in phrases.unfinished
         if is_question and not is_unfinished and text.rstrip().endswith(LEVEL_TONE):
-            if is_complete is None:
+            if completeness is None:
                 return max(self.question_s, self.usual_s / 2)
-            return self.question_s if is_complete else self.usual_s
+            return self.question_s if completeness >= LIKELY_QUESTION else self.usual_s
         if is_unfinished or text.rstrip().endswith(BREAKS):
             # "Where is it from?"
             return self.usual_s if is_question else self.unfinished_s
         is_told = told is not None and len(told) >= FEWEST_TOLD_WORDS
         if is_question or (is_told and asked[0] not in phrases.questions):
             return self.question_s
-        return self.unfinished_s if last in phrases.dangling else self._open_s(is_complete)
+        return self.unfinished_s if last in phrases.dangling else self._open_s(completeness)
 
-    def _open_s(self, is_complete: bool | None) -> float:
-        return self.unfinished_s if is_complete is False else self.usual_s
+    def _open_s(self, completeness: float | None) -> float:
+        is_open = completeness is not None and completeness < LIKELY
+        return self.unfinished_s if is_open else self.usual_s
 
 
 def _behind_opening(words: list[str], phrases: Phrases) -> list[str] | None:

@@ -17,7 +17,6 @@ BEFORE_S = 0.3
 BEHIND_S = 0.1
 # Words come later than the silence behind them.
 LATE_S = 1.0
-LIKELY = 0.5
 
 
 class Melody:
@@ -57,15 +56,15 @@ class Melody:
         """
         self._ended_s = self._sound.now_s - ago_s + BEHIND_S
 
-    async def is_complete(self) -> bool | None:
-        """Return whether the turn so far sounds complete; None is not known."""
+    async def completeness(self) -> float | None:
+        """Return how likely it is, by its sound, that the turn is complete; None is not known."""
         if self._completeness is None:
             return None
         now_s = self._sound.now_s
         audio = self._sound.last(now_s - self._began_s)
         audio = audio[: len(audio) - max(0, round((now_s - self._ended_s) * RATE_HZ)) * 2]
         try:
-            return await asyncio.to_thread(self._completeness, audio) >= LIKELY
+            return await asyncio.to_thread(self._completeness, audio)
         except EngineError as error:
             self._completeness = None
             logger.warning(f"Whether a turn is complete is told by its words only, because {error}")

@@ -87,9 +87,9 @@ class Bench:
         return bool(self.line.of(UserStoppedSpeakingFrame))
 
 
-def hold_s(text: str, is_complete: bool | None = None) -> float:
+def hold_s(text: str, completeness: float | None = None) -> float:
     """Return a time that depends on the melody where these words leave it open."""
-    return HOLDS_S.get(text.lower().rstrip(".?"), 0.9 if is_complete is False else 0.5)
+    return HOLDS_S.get(text.lower().rstrip(".?"), 0.9 if completeness == 0.0 else 0.5)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgebot.config import load_settings
-from edgebot.stages.hold import Hold, create
+from edgebot.stages.hold import LIKELY, LIKELY_QUESTION, Hold, create
 from edgebot.stages.phrases import ENGLISH
 
 USUAL_S, QUESTION_S, UNFINISHED_S = 0.5, 0.1, 0.9
@@ -79,16 +79,17 @@ def test_a_comma_behind_a_whole_question_is_held_half_the_usual_time() -> None:
 
 def test_where_words_leave_it_open_the_melody_tells() -> None:
     for text in ("I want a mocha.", "Turn on the light.", ""):
-        assert HOLD.after(text, is_complete=True) == USUAL_S
-        assert HOLD.after(text, is_complete=False) == UNFINISHED_S
-    assert HOLD.after("Who wrote Romeo and Juliet,", is_complete=True) == QUESTION_S
-    assert HOLD.after("Who wrote Romeo and Juliet,", is_complete=False) == USUAL_S
+        assert HOLD.after(text, LIKELY) == USUAL_S
+        assert HOLD.after(text, LIKELY - 0.01) == UNFINISHED_S
+    for text in ("Who wrote Romeo and Juliet,", "Hey Jarvis, who wrote Romeo and Juliet,"):
+        assert HOLD.after(text, LIKELY_QUESTION) == QUESTION_S
+        assert HOLD.after(text, LIKELY_QUESTION - 0.01) == USUAL_S
 
 
-@pytest.mark.parametrize("is_complete", [True, False])
-def test_where_words_tell_the_melody_does_not_count(is_complete: bool) -> None:
+@pytest.mark.parametrize("completeness", [1.0, 0.0])
+def test_where_words_tell_the_melody_does_not_count(completeness: float) -> None:
     for text in ("Is it raining?", "Stop.", "I want a mocha with", "Give me"):
-        assert HOLD.after(text, is_complete) == HOLD.after(text)
+        assert HOLD.after(text, completeness) == HOLD.after(text)
 
 
 def test_a_language_without_words_holds_the_usual_time() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
 from loguru import logger
 
 from edgebot.errors import EngineError
-from edgebot.stages.melody import BEFORE_S, BEHIND_S, LIKELY, Melody
+from edgebot.stages.melody import BEFORE_S, BEHIND_S, Melody
 from edgebot.stages.recent_sound import RATE_HZ
 from edgebot.stages.smart_turn import LOOKS_AT_S
 
@@ -35,8 +34,8 @@ class Judge:
         return self._likely
 
 
-def judge(melody: Melody) -> bool | None:
-    return asyncio.run(melody.is_complete())
+def judge(melody: Melody) -> float | None:
+    return asyncio.run(melody.completeness())
 
 
 def test_the_sound_of_the_turn_is_judged_with_a_little_around_it() -> None:
@@ -49,7 +48,7 @@ def test_the_sound_of_the_turn_is_judged_with_a_little_around_it() -> None:
     # ... and been silent for the last three.
     melody.end(0.3)
     heard_by(melody, 21, 25)
-    assert judge(melody) is True
+    assert judge(melody) == 1.0
     first, last = 11 - round(BEFORE_S * 10), 17 + round(BEHIND_S * 10)
     assert asked.asked == [b"".join(map(piece, range(first, last + 1)))]
 
@@ -60,7 +59,7 @@ def test_of_a_long_turn_the_end_is_judged() -> None:
     melody.begin(0.0)
     heard_by(melody, 1, 120)
     melody.end(0.2)
-    assert judge(melody) is True
+    assert judge(melody) == 1.0
     assert asked.asked[0].endswith(piece(118) + piece(119))
     assert len(asked.asked[0]) >= LOOKS_AT_S * RATE_HZ * 2
 
@@ -71,17 +70,12 @@ def test_a_pause_does_not_begin_the_turn_anew() -> None:
     melody.begin(0.0)
     heard_by(melody, 1, 5)
     melody.end(0.1)
-    assert judge(melody) is False
+    assert judge(melody) == 0.0
     heard_by(melody, 6, 9)
     melody.end(0.1)
-    assert judge(melody) is False
+    assert judge(melody) == 0.0
     assert asked.asked[1].startswith(asked.asked[0])
     assert len(asked.asked[1]) > len(asked.asked[0])
-
-
-@pytest.mark.parametrize(("likely", "is_complete"), [(LIKELY, True), (LIKELY - 0.01, False)])
-def test_what_is_likely_is_believed(likely: float, is_complete: bool) -> None:
-    assert judge(Melody(lambda audio: likely)) is is_complete
 
 
 def test_a_judge_that_fails_is_told_of_once_and_not_asked_again() -> None:
