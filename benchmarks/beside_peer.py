@@ -22,6 +22,8 @@ import platformdirs
 from loguru import logger
 
 logger.remove()
+# edgebot sets variables for the libraries that it loads; another program is to have none of them.
+ENVIRONMENT = dict(os.environ)
 
 from edgebot.bench.questions import choose, speak  # noqa: E402
 from edgebot.config import load_settings  # noqa: E402
@@ -33,7 +35,7 @@ AS_THE_PEER = ("wake.mode=always", "chimes.play=[]")
 def measure(command: list[str]) -> dict[str, Any]:
     """Return what the yardstick prints, its last lines as one object."""
     # The yardstick gives the program another home; what is kept from earlier starts is not there.
-    environment = os.environ | {"XDG_CACHE_HOME": str(Path(platformdirs.user_cache_dir()))}
+    environment = ENVIRONMENT | {"XDG_CACHE_HOME": str(Path(platformdirs.user_cache_dir()))}
     ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
     found: dict[str, Any] = {"times_s": [line["v2v_s"] for line in lines if line.get("v2v_s")]}
