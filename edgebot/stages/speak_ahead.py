@@ -52,8 +52,6 @@ class FirstClause:
             return
         async for clause in self._aggregator.aggregate(text):
             await self._speak(clause.text)
-        if self._aggregator.is_whole:
-            await self._speak(self._aggregator.text.text)
 
     async def end(self) -> None:
         """Take note that the answer is whole."""

@@ -182,16 +182,18 @@ class SpokenTextAggregator(BaseTextAggregator):
     async def aggregate(self, text: str) -> AsyncIterator[Aggregation]:
         """Add text and yield every piece that it completes."""
         self._text += text
-        while (end := (self._end if self._has_begun else self._opening_end)(self._text)) >= 0:
+        while (end := self._piece_end()) >= 0:
             piece, self._text = self._text[:end].strip(), self._text[end:]
             if piece:
                 self._has_begun = True
                 yield Aggregation(text=piece, type=TextType.SENTENCE)
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether what waits is a piece already, whatever comes next."""
-        return self._is_sure(self._text)
+    def _piece_end(self) -> int:
+        if self._has_begun:
+            return self._end(self._text)
+        end = self._opening_end(self._text)
+        # Somebody waits for it: what comes next is not needed where it changes nothing.
+        return len(self._text) if end < 0 and self._is_sure(self._text) else end
 
     async def flush(self) -> Aggregation | None:
         """Return what is left."""
