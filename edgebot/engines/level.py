@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 # The floor rises by as much a second, so that a fan that is turned on becomes part of the room.
@@ -11,7 +13,7 @@ _RISES = 1.5
 def level(audio: bytes | bytearray) -> float:
     """Return the root mean square of 16-bit mono PCM; 0.0 for none."""
     samples = np.frombuffer(audio, dtype="<i2").astype(np.float32)
-    return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
+    return math.sqrt(samples.dot(samples) / len(samples)) if len(samples) else 0.0
 
 
 class NoiseFloor:

@@ -38,7 +38,7 @@ _SILENCE_S = 0.01
 # With so much sound ahead of what is heard, even a slow processor has time for the next window.
 ENOUGH_S = 1.5
 # Pipecat takes a voice that brings nothing for three seconds for one that has ended.
-LONGEST_WAIT_S = 1.0
+LONGEST_WAIT_S = 2.0
 
 
 class Synthesizer(Protocol):
