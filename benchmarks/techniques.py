@@ -56,9 +56,11 @@ TECHNIQUES = (
     Technique("the question read while it is said", taken_out="reading_ahead"),
     Technique("both: ahead, and reading ahead", ("turn.eager=false",), taken_out="reading_ahead"),
     Technique("the question's words as a draft", taken_out="prompt_lookup"),
+    Technique("each turn cut into tokens once", taken_out="turn_tokens"),
     Technique("the first sound computed alone", taken_out="right_of_way"),
     Technique("weights in a form computed faster", taken_out="recoding"),
     Technique("threads that sleep soon", environment=tuple(LONG_SPIN.items())),
+    Technique("one thread for Moonshine", environment=(("MOONSHINE_ORT_SINGLE_THREAD", "0"),)),
     NOTHING,
 )
 
@@ -97,6 +99,12 @@ def without_prompt_lookup() -> None:
     llm_llama_cpp.last_words = lambda messages: ""
 
 
+def without_turn_tokens() -> None:
+    from edgebot.engines import turn_tokens
+
+    turn_tokens._KEPT_TURNS = 0
+
+
 def without_right_of_way() -> None:
     from edgebot.engines.right_of_way import FIRST_SOUND
 
@@ -121,6 +129,7 @@ WITHOUT: dict[str, Callable[[], None]] = {
     "breaths": without_breaths,
     "reading_ahead": without_reading_ahead,
     "prompt_lookup": without_prompt_lookup,
+    "turn_tokens": without_turn_tokens,
     "right_of_way": without_right_of_way,
     "patience": without_patience,
     "recoding": without_recoding,
