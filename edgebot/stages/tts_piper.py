@@ -99,8 +99,6 @@ class PiperTTSService(TTSService):
         self._ahead: SpokenAhead | None = None
         # While it speaks, nobody waits for the first sound of what comes next.
         self._is_heard = False
-        # When the sound will have been heard that was computed so far, if all goes well.
-        self._lasts_until_s = 0.0
         self._trimming: asyncio.Task[None] | None = None
 
     def can_generate_metrics(self) -> bool:
@@ -162,7 +160,6 @@ class PiperTTSService(TTSService):
         pieces = self._thread.stream(lambda: self._compute(text, stopped), stop=stop)
         with contextlib.ExitStack() as waited_for:
             if not self._is_heard:
-                self._lasts_until_s = 0.0
                 waited_for.enter_context(FIRST_SOUND.taken())
             async with contextlib.aclosing(pieces):
                 async for audio in pieces:
@@ -170,15 +167,18 @@ class PiperTTSService(TTSService):
                     yield audio
 
     def _compute(self, text: str, stopped: threading.Event) -> Iterator[bytes]:
-        """Yield the sound of a text, not too far ahead while the language model writes."""
+        """Yield the sound of a text, not too far ahead while the language model writes.
+
+        What was computed before it may still sound, and is not counted on.
+        """
+        lasts_until_s = 0.0
         for piece in self._engine.synthesize(text):
             yield piece
             now_s = time.monotonic()
             sound_s = len(piece) / (2 * self._engine.rate_hz)
-            self._lasts_until_s = max(now_s, self._lasts_until_s) + sound_s
-            if ANSWER.is_taken and stopped.wait(
-                min(max(0.0, self._lasts_until_s - now_s - ENOUGH_S), LONGEST_WAIT_S)
-            ):
+            lasts_until_s = max(now_s, lasts_until_s) + sound_s
+            wait_s = min(max(0.0, lasts_until_s - now_s - ENOUGH_S), LONGEST_WAIT_S)
+            if ANSWER.is_taken and stopped.wait(wait_s):
                 return
 
     async def _take(self, text: str) -> AsyncGenerator[bytes, None]:
