@@ -17,7 +17,7 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from edgebot.engines.memory import trim
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.prompt_lookup import NEXT_DRAFT, PromptLookup
-from edgebot.engines.right_of_way import ANSWER, FIRST_SOUND
+from edgebot.engines.right_of_way import FIRST_SOUND
 from edgebot.engines.sampler import Sampler, Sampling
 from edgebot.engines.turn_tokens import TurnTokens
 from edgebot.errors import BrokenModelError
@@ -219,10 +219,7 @@ class LlamaEngine:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         room = min(sampling.max_tokens, self.context_tokens - len(tokens))
         lookup = PromptLookup(self._llama.tokenize(repeats.encode(), add_bos=False), self._text)
-        with (
-            ANSWER.taken(),
-            contextlib.closing(Sampler(self._vocabulary, sampling, grammar)) as sampler,
-        ):
+        with contextlib.closing(Sampler(self._vocabulary, sampling, grammar)) as sampler:
             for count, token in enumerate(self._write(sampler, lookup, room), start=1):
                 if self._aborted or llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
                     return

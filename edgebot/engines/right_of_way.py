@@ -48,11 +48,6 @@ class RightOfWay:
             else:
                 self._is_free.set()
 
-    @property
-    def is_taken(self) -> bool:
-        """Whether somebody has it whom the others are to wait for."""
-        return not self._is_free.is_set()
-
     def give(self) -> None:
         """Wait until nobody has it; call it before each step of a long computation."""
         self._is_free.wait(LONGEST_S)
@@ -61,5 +56,3 @@ class RightOfWay:
 # An answer is waited for until the voice has computed its first sound; what the language model
 # writes meanwhile has time.
 FIRST_SOUND = RightOfWay()
-# What is said already lasts for a while; until then the voice waits for what is being written.
-ANSWER = RightOfWay()

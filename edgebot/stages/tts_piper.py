@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
-import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,16 +27,12 @@ from pipecat.utils.text.transforms.text_transform import TextTransform
 from edgebot.config import Settings
 from edgebot.engines.memory import trim
 from edgebot.engines.piper import PiperEngine
-from edgebot.engines.right_of_way import ANSWER, FIRST_SOUND
+from edgebot.engines.right_of_way import FIRST_SOUND
 from edgebot.engines.thread import EngineThread
 from edgebot.models.installed import InstalledModel
 from edgebot.stages.read_aloud import read_aloud, without_pictures
 
 _SILENCE_S = 0.01
-# With so much sound ahead of what is heard, even a slow processor has time for the next window.
-ENOUGH_S = 1.5
-# Pipecat takes a voice that brings nothing for three seconds for one that has ended.
-LONGEST_WAIT_S = 2.0
 
 
 class Synthesizer(Protocol):
@@ -151,13 +145,7 @@ class PiperTTSService(TTSService):
         pieces.put_nowait(None)
 
     async def _synthesize(self, text: str) -> AsyncGenerator[bytes, None]:
-        stopped = threading.Event()
-
-        def stop() -> None:
-            stopped.set()
-            self._engine.stop()
-
-        pieces = self._thread.stream(lambda: self._compute(text, stopped), stop=stop)
+        pieces = self._thread.stream(lambda: self._engine.synthesize(text), stop=self._engine.stop)
         with contextlib.ExitStack() as waited_for:
             if not self._is_heard:
                 waited_for.enter_context(FIRST_SOUND.taken())
@@ -165,21 +153,6 @@ class PiperTTSService(TTSService):
                 async for audio in pieces:
                     waited_for.close()
                     yield audio
-
-    def _compute(self, text: str, stopped: threading.Event) -> Iterator[bytes]:
-        """Yield the sound of a text, not too far ahead while the language model writes.
-
-        What was computed before it may still sound, and is not counted on.
-        """
-        lasts_until_s = 0.0
-        for piece in self._engine.synthesize(text):
-            yield piece
-            now_s = time.monotonic()
-            sound_s = len(piece) / (2 * self._engine.rate_hz)
-            lasts_until_s = max(now_s, lasts_until_s) + sound_s
-            wait_s = min(max(0.0, lasts_until_s - now_s - ENOUGH_S), LONGEST_WAIT_S)
-            if ANSWER.is_taken and stopped.wait(wait_s):
-                return
 
     async def _take(self, text: str) -> AsyncGenerator[bytes, None]:
         """Yield the sound of a text: from memory, as far as it is there."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -157,52 +156,6 @@ async def test_the_voice_computes_alone_while_somebody_waits_for_it(
     assert is_free == [False, True, True, True, True, False]
     # Nothing was heard of the last one.
     assert way._is_free.is_set()
-
-
-class Narrator(FakeSynthesizer):
-    """Has a second of sound for each word, and tells how often it was asked for the next one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words = 0
-
-    def synthesize(self, text: str) -> Iterator[bytes]:
-        for _ in text.split():
-            self.words += 1
-            yield bytes(2 * RATE_HZ)
-
-
-async def test_while_an_answer_is_written_the_voice_is_not_far_ahead(
-    thread: EngineThread, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    way = RightOfWay(2)
-    monkeypatch.setattr(tts_piper, "ANSWER", way)
-    engine = Narrator()
-    async with line_of(engine, thread) as line:
-        with way.taken():
-            await line.send(BotStartedSpeakingFrame(), TTSSpeakFrame("One two three four five."))
-            await line.until(lambda: engine.words == 2)
-            await asyncio.sleep(0.2)
-            assert engine.words == 2
-            # What has sounded meanwhile is made up for.
-            await line.until(lambda: engine.words == 3)
-        await line.until(lambda: engine.words == 5)
-
-
-async def test_an_interruption_does_not_wait_for_what_is_written(
-    thread: EngineThread, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    way = RightOfWay(2)
-    monkeypatch.setattr(tts_piper, "ANSWER", way)
-    engine = Narrator()
-    async with line_of(engine, thread) as line:
-        with way.taken():
-            await line.send(BotStartedSpeakingFrame(), TTSSpeakFrame("One two three four five."))
-            await line.until(lambda: engine.words == 2)
-            await line.send(InterruptionFrame(), BotStoppedSpeakingFrame())
-            # What is said next has nothing ahead of it.
-            await line.send(TTSSpeakFrame("Six seven eight."))
-            await line.until(lambda: engine.words == 4)
 
 
 async def test_memory_is_given_back_when_an_answer_has_ended(
