@@ -102,11 +102,12 @@ class LlamaEngine:
         def tokenize(text: str, add_bos: bool) -> list[int]:
             return list(self._llama.tokenize(text.encode(), add_bos=add_bos, special=True))
 
-        turn_end = llama_cpp.llama_vocab_eot(self._vocabulary)
         sample = self._template(messages=_SAMPLE).prompt
-        return TurnTokens(
-            tokenize, self._written(turn_end if turn_end >= 0 else self._llama.token_eos()), sample
-        )
+        # Some models have a token for the end of a turn beside that for the end of all, others
+        # end turns with the latter and have the former for something else.
+        ends = (self._llama.token_eos(), llama_cpp.llama_vocab_eot(self._vocabulary))
+        written = [text for text in map(self._written, ends) if text and text in sample]
+        return TurnTokens(tokenize, written[0] if written else "", sample)
 
     def _arm_abort(self) -> None:
         # llama.cpp asks the callback between the nodes of its graph, thousands of times a second,

@@ -78,15 +78,28 @@ def test_a_prompts_tokens_are_those_of_the_whole(llama: CountingLlama) -> None:
     for messages in (
         [SYSTEM, user(FRANCE)],
         [SYSTEM, *SMALL_TALK, user("  Où est\n\n<|im_end|> 3.5 🙂? ")],
-        [user(""), {"role": "assistant", "content": " \n"}, user("\n")],
+        [user(""), assistant(" \n"), user("\n")],
     ):
         prompt = llama._template_with_reply(messages=messages).prompt  # type: ignore[arg-type]
         whole = llama._llama.tokenize(prompt.encode(), add_bos=False, special=True)
         assert llama.render(messages) == list(whole)
-        # ... and a turn's are known when it is rendered again.
-        before = llama._tokens._tokens.cache_info()
-        assert llama.render(messages) == list(whole)
-        assert llama._tokens._tokens.cache_info().misses == before.misses
+
+
+def test_only_the_tokens_of_new_turns_are_made(
+    llama: CountingLlama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    llama.render([SYSTEM, *SMALL_TALK])
+    tokenize, texts = llama._llama.tokenize, list[bytes]()
+
+    def note(text: bytes, **options: bool) -> list[int]:
+        texts.append(text)
+        return tokenize(text, **options)
+
+    monkeypatch.setattr(llama._llama, "tokenize", note)
+    llama.render([SYSTEM, *SMALL_TALK, user("And of trams?")])
+    (new,) = (text for text in texts if b"of" in text)
+    assert b"trams" in new
+    assert b"bridges" not in new
 
 
 def test_it_answers(llama: CountingLlama) -> None:

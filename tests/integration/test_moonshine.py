@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def test_its_weights_are_in_memory_only_once(
             kept_kb += int(line.split()[1])
     weights_kb = sum(file.stat().st_size for file in model(STT).path.glob("*.ort")) // 1024
     assert kept_kb < weights_kb / 20
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="one processor: one thread in any case")
+def test_it_has_no_threads_that_spin(model: Callable[[str], InstalledModel]) -> None:
+    before = set(Path("/proc/self/task").iterdir())
+    loaded = load_transcriber(model(STT).path, "tiny")
+    assert not set(Path("/proc/self/task").iterdir()) - before
+    del loaded
 
 
 @pytest.fixture
