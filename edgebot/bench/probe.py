@@ -11,10 +11,12 @@ from pipecat.frames.frames import (
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMTextFrame,
+    MetricsFrame,
 )
+from pipecat.metrics.metrics import LLMUsageMetricsData
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.pipeline.pipeline import Pipeline
-from pipecat.pipeline.worker import PipelineWorker
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.workers.runner import WorkerRunner
 
@@ -22,8 +24,8 @@ from edgebot.app import MakeStage
 from edgebot.bench.bare import ENDLESS, PROBE_TOKENS
 from edgebot.config import Settings
 
-# Fewer pieces of text tell nothing of a speed.
-_FEWEST_PIECES = 16
+# Fewer tell nothing of a speed.
+_FEWEST_TOKENS = 16
 _PATIENCE_S = 120.0
 
 
@@ -39,6 +41,7 @@ class Probe(BaseObserver):
     def __init__(self) -> None:
         super().__init__(observe_every_push=False)
         self._pieces_ns: list[int] = []
+        self._tokens = 0
         self._is_done = asyncio.Event()
         self._worker: PipelineWorker
 
@@ -53,6 +56,7 @@ class Probe(BaseObserver):
         self = cls()
         self._worker = PipelineWorker(
             Pipeline([make_llm()]),
+            params=PipelineParams(enable_metrics=True, enable_usage_metrics=True),
             observers=[self],
             enable_rtvi=False,
             idle_timeout_secs=None,
@@ -69,19 +73,24 @@ class Probe(BaseObserver):
     async def tokens_per_s(self) -> float | None:
         """Let it write, and return how fast its text came; None if there was too little."""
         self._pieces_ns.clear()
+        self._tokens = 0
         self._is_done.clear()
         context = LLMContext(messages=[{"role": "user", "content": ENDLESS}])
         await self._worker.queue_frame(LLMContextFrame(context))
         await asyncio.wait_for(self._is_done.wait(), _PATIENCE_S)
-        pieces = self._pieces_ns
-        if len(pieces) < _FEWEST_PIECES:
+        if self._tokens < _FEWEST_TOKENS:
             return None
-        return (len(pieces) - 1) / ((pieces[-1] - pieces[0]) / 1e9)
+        # The first piece is one token; later ones may be several.
+        return (self._tokens - 1) / ((self._pieces_ns[-1] - self._pieces_ns[0]) / 1e9)
 
     async def on_push_frame(self, data: FramePushed) -> None:
-        """Note when a piece of text came."""
+        """Note when a piece of text came, and how many tokens they were."""
         frame: Frame = data.frame
         if isinstance(frame, LLMTextFrame):
             self._pieces_ns.append(data.timestamp)
+        elif isinstance(frame, MetricsFrame):
+            for one in frame.data:
+                if isinstance(one, LLMUsageMetricsData):
+                    self._tokens = one.value.completion_tokens
         elif isinstance(frame, LLMFullResponseEndFrame):
             self._is_done.set()

@@ -153,25 +153,26 @@ def _engines(settings: Settings, questions: Sequence[Question], watcher: Watcher
     spoken = questions[:_LISTENING_QUESTIONS]
     with Apart() as apart:
         watcher.step("the bare engines")
-        writing = apart.run(bare.tokens_per_s, settings)
         sounds = [join(spoken[:1]).recording.audio, join(spoken).recording.audio]
         heard = apart.run(bare.ear_factor, settings, sounds)
         said = apart.run(bare.voice_factor, settings, texts())
         first_sounds = apart.run(bare.first_sounds, settings)
         house = asyncio.run(
-            measure_house(settings, spoken, when_step=watcher.step, when_trouble=watcher.note)
+            measure_house(
+                settings,
+                spoken,
+                lambda: apart.run(bare.tokens_per_s, settings),
+                when_step=watcher.step,
+                when_trouble=watcher.note,
+            )
         )
-        watcher.step("the bare engines once more")
-        # A machine that grows hot or busy meanwhile does so for both.
-        writing += apart.run(bare.tokens_per_s, settings)
-    return engines_section(writing, house, heard, said, first_sounds)
+    return engines_section(house, heard, said, first_sounds)
 
 
 Timed = Sequence[tuple[float, float]]
 
 
 def engines_section(
-    writing: Sequence[float],
     house: dict[str, Any],
     heard: Timed,
     said: Timed,
@@ -180,18 +181,15 @@ def engines_section(
     """Put the house beside the bare engines.
 
     Args:
-        writing: Tokens a second of llama.cpp alone.
         house: From `measure_house`.
         heard: The recognizer's library: seconds of work and of sound, for a short and a long one.
         said: Likewise of the voice's.
         first_sounds: From `bare.first_sounds`.
     """
-    alone = statistics.median(writing)
-    speeds: Report = {"bare": alone}
-    for what, values in house["tokens_per_s"].items():
-        if values:
-            median = statistics.median(values)
-            speeds[what] = {"p50": median, "ratio": median / alone}
+    speeds: Report = {"bare": statistics.harmonic_mean(house["bare"])}
+    for what, found in house["tokens_per_s"].items():
+        if figures := found.figures():
+            speeds[what] = figures
     section: Report = {"tokens_per_s": speeds, "first_sounds": list(first_sounds)}
     for role, timed in (("stt", heard), ("tts", said)):
         inside, outside = factor(*house[role]), factor(*timed)

@@ -23,6 +23,14 @@ _FLOOR_NAMES = {
 }
 
 
+_PHASE_NAMES = {
+    "thinking": "thinking",
+    "listening": "listening",
+    "speaking": "speaking",
+    "computing": "the voice computes without a pause",
+}
+
+
 def show(report: dict[str, Any]) -> None:
     """Print what was measured."""
     models = report["models"]
@@ -64,9 +72,9 @@ def _show_floor(floor: dict[str, Any]) -> None:
 def _show_engines(engines: dict[str, Any]) -> None:
     table = _table("Beside the bare engines", "", "bare", "here", "ratio")
     speeds = engines["tokens_per_s"]
-    for what in ("thinking", "listening", "speaking"):
+    for what, name in _PHASE_NAMES.items():
         if here := speeds.get(what):
-            _row(table, f"tokens/s, {what}", speeds["bare"], here["p50"], here["ratio"])
+            _row(table, f"tokens/s, {name}", speeds["bare"], here["mean"], here["ratio"])
     for role, name in (("stt", "speech to text"), ("tts", "voice")):
         here = engines[role]
         _row(table, f"{name}, s a second of sound", here["bare"], here["house"], here["ratio"], 3)

@@ -31,6 +31,7 @@ from edgebot.config import Settings
 from edgebot.engines.llama import BATCH_TOKENS, LlamaEngine, Message, Tool
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.sampler import Sampling
+from edgebot.engines.strides import strides
 from edgebot.engines.thread import EngineThread
 from edgebot.engines.weights import faster
 from edgebot.errors import BrokenModelError, ConfigError
@@ -237,20 +238,22 @@ class LlamaCppLLMService(LLMService[LlamaCppLLMAdapter]):
         if listener is not None:
             await listener.begin()
         pieces = self._thread.stream(
-            lambda: self._engine.generate(
-                tokens,
-                self._sampling(),
-                grammar=self._forced_call(invocation),
-                repeats=last_words(invocation["messages"]),
+            lambda: strides(
+                self._engine.generate(
+                    tokens,
+                    self._sampling(),
+                    grammar=self._forced_call(invocation),
+                    repeats=last_words(invocation["messages"]),
+                )
             ),
             stop=self._engine.abort,
         )
         try:
             async with contextlib.aclosing(pieces):
-                async for piece in pieces:
-                    count += 1
+                async for written in pieces:
+                    count += len(written)
                     await self.stop_ttfb_metrics()
-                    spoken = parser.feed(piece)
+                    spoken = parser.feed("".join(written))
                     whole = self._limit(answer + spoken)
                     await self._say(whole[len(answer) :], listener)
                     finished = len(whole) < len(answer + spoken) or self._is_full(whole)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from edgebot.bench.compare import Compared, compare, numbers
+from edgebot.bench.engines import Speeds
 from edgebot.bench.plot import draw
 from edgebot.bench.report import machine_section, rounded, turns_section
 from edgebot.bench.run import engines_section
@@ -66,16 +67,21 @@ def test_no_more_digits_than_were_measured() -> None:
 
 
 def test_the_house_beside_the_bare_engines() -> None:
+    speaking = Speeds()
+    # The machine was twice as fast the second time.
+    speaking.add([5.0, 10.0], 10.0)
+    speaking.add([20.0], 20.0)
     house = {
-        "tokens_per_s": {"thinking": [9.0, 10.0, 8.0], "listening": [], "speaking": [5.0]},
+        "bare": [10.0, 10.0, 20.0],
+        "tokens_per_s": {"listening": Speeds(), "speaking": speaking},
         "stt": [(0.2, 1.0), (1.2, 11.0)],
         "tts": [(0.5, 1.0), (1.5, 6.0)],
     }
-    section = engines_section(
-        [10.0, 12.0, 11.0, 9.0], house, [(0.1, 1.0), (0.6, 11.0)], [(0.1, 1.0), (1.1, 6.0)], []
+    section = engines_section(house, [(0.1, 1.0), (0.6, 11.0)], [(0.1, 1.0), (1.1, 6.0)], [])
+    assert section["tokens_per_s"]["bare"] == 12
+    assert section["tokens_per_s"]["speaking"] == pytest.approx(
+        {"mean": 3 / (1 / 5 + 1 / 10 + 1 / 20), "ratio": 3 / (2 + 1 + 1)}
     )
-    assert section["tokens_per_s"]["bare"] == 10.5
-    assert section["tokens_per_s"]["thinking"] == {"p50": 9.0, "ratio": pytest.approx(9 / 10.5)}
     assert "listening" not in section["tokens_per_s"]
     # What a beginning costs falls out: one more second of sound is what counts.
     assert section["stt"] == pytest.approx({"bare": 0.05, "house": 0.1, "ratio": 2.0})
