@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -359,6 +361,29 @@ async def test_an_engine_may_have_something_to_say(
     engines = await load_engines(settings)
     assert engines.notes == ("Words leave this device.",) * 3
     assert len(own_engine.loaded) == 3
+
+
+async def test_what_is_loaded_does_not_make_the_garbage_collector_slow(own_engine: Any) -> None:
+    class Loop:
+        def __init__(self) -> None:
+            self.me = self
+
+    name = "own_engine_for_test_app"
+    settings = settings_of(f"stt.engine={name}", f"llm.engine={name}", f"tts.engine={name}")
+    loop = Loop()
+    gone = weakref.ref(loop)
+    try:
+        await load_engines(settings)
+        del loop
+        # Nobody looks at it, and so nobody finds out that it has no owner.
+        gc.collect()
+        assert gone() is not None
+        # Other engines are loaded: now what is left of the first ones goes.
+        await load_engines(settings)
+        assert gone() is None
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 async def test_an_engine_that_needs_a_model_does_not_load_without_one(

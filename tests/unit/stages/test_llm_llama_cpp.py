@@ -41,6 +41,7 @@ from pipecat.tests.utils import run_test
 from edgebot.engines.llama import Message, Tool
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.sampler import Sampling
+from edgebot.engines.strides import AT_ONCE_CHARS
 from edgebot.engines.thread import EngineThread
 from edgebot.stages import tool_calls
 from edgebot.stages.context_window import CountsTokens
@@ -238,6 +239,20 @@ async def test_the_engine_is_stopped_when_enough_is_said(thread: EngineThread) -
     assert engine.aborted.is_set()
     assert engine.returned.is_set()
     assert len(engine.yielded) <= 2
+
+
+async def test_behind_its_first_words_an_answer_comes_in_strides(thread: EngineThread) -> None:
+    words = ["w" * AT_ONCE_CHARS, *["and so on, "] * 50]
+    engine = FakeGenerator(words)
+    async with Line(service(engine, thread), metrics=True) as line:
+        await line.send(question())
+        await line.until_down(LLMFullResponseEndFrame)
+    texts = [frame.text for frame in line.of(LLMTextFrame)]
+    assert "".join(texts) == "".join(words)
+    assert len(texts) < len(words) / 2
+    data = [item for frame in line.of(MetricsFrame) for item in frame.data]
+    (usage,) = [item.value for item in data if isinstance(item, LLMUsageMetricsData)]
+    assert usage.completion_tokens == len(words)
 
 
 # What is measured
