@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import sys
 from collections.abc import Awaitable, Callable
@@ -134,6 +135,8 @@ def _keep_from_collector() -> None:
         gc.unfreeze()
         gc.collect()
     gc.freeze()
+    # At the end of the program all of it is to go; libraries complain of what does not.
+    atexit.register(gc.unfreeze)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 # An answer's first words are spoken as soon as they are there, and what is said next lies behind
 # those: nobody waits for its single words.
 AT_ONCE_CHARS = 100
-# A hundred tokens a second, each on its own way through the pipeline, cost a twentieth of their speed.
+# A hundred tokens a second, each on its own way through the pipeline, cost a twentieth of it.
 STRIDE_S = 0.05
 
 
