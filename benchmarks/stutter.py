@@ -1,9 +1,8 @@
 """Does it stutter while the language model is busy? python -m benchmarks.stutter [--minutes 10]
 
 The voice speaks sentence after sentence through the whole pipeline, into a speaker that is none but
-keeps its time (edgebot/bench/paced.py). The next sentence is handed over when a second of sound is
-left, as a language model hands one over in the middle of an answer; meanwhile that language model
-writes without a pause on the same cores. Counted is how often the speaker had nothing to play.
+keeps its time (edgebot/bench/paced.py), while the language model writes without a pause on the same
+cores. Counted is how often the speaker had nothing to play.
 """
 
 from __future__ import annotations

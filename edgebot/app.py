@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import gc
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pipecat.transports.base_transport import BaseTransport
 from pipecat.workers.runner import WorkerRunner
 
 from edgebot.config import Settings
+from edgebot.engines.memory import keep_from_collector
 from edgebot.errors import EngineError
 from edgebot.frames import ChimeFrame
 from edgebot.models.catalog import Catalog
@@ -120,23 +119,8 @@ async def load_engines(settings: Settings) -> Engines:
         load_engine("stt", settings), load_engine("llm", settings), load_engine("tts", settings)
     )
     (stt, _), (llm, _), (tts, _) = loaded
-    _keep_from_collector()
+    keep_from_collector()
     return Engines(stt, llm, tts, tuple(note for _, notes in loaded for note in notes))
-
-
-def _keep_from_collector() -> None:
-    """Let Python's garbage collector look no more at what is there by now.
-
-    Now and then it stops everything while it looks at all there is: 60 ms on a fast processor,
-    half a second on a slow one, and the speaker has 80 ms of sound.
-    """
-    if gc.get_freeze_count():
-        # Other engines were loaded before; what is left of them may go.
-        gc.unfreeze()
-        gc.collect()
-    gc.freeze()
-    # At the end of the program all of it is to go; libraries complain of what does not.
-    atexit.register(gc.unfreeze)
 
 
 @dataclass(frozen=True)

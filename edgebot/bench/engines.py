@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -130,11 +131,15 @@ async def while_listening(questioner: Questioner, probe: Probe, question: Questi
 
 
 async def while_speaking(questioner: Questioner, probe: Probe, narrator: Narrator) -> list[float]:
-    """Measure the language model again and again while sentence after sentence sounds."""
+    """Measure the language model again and again while sentence after sentence sounds.
+
+    A voice that does not begin leaves nothing to measure.
+    """
     narrating = asyncio.create_task(narrator.narrate(questioner))
     try:
-        await asyncio.wait_for(narrator.has_begun.wait(), _PATIENCE_S)
-        return await _for_some_time(probe)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(narrator.has_begun.wait(), _PATIENCE_S)
+        return await _for_some_time(probe) if narrator.has_begun.is_set() else []
     finally:
         narrating.cancel()
         await questioner.send(InterruptionFrame())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 # An answer's first words are spoken as soon as they are there, and what is said next lies behind
 # those: nobody waits for its single words.
 AT_ONCE_CHARS = 100
-# A hundred tokens a second, each on its own way through the pipeline, cost a twentieth of it.
+# A hundred tokens a second that go through the pipeline one by one are written a twentieth slower.
 STRIDE_S = 0.05
 
 

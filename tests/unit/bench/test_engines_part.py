@@ -7,10 +7,17 @@ import contextlib
 from typing import Any
 
 import pytest
-from pipecat.frames.frames import Frame, TTSAudioRawFrame, TTSSpeakFrame, TTSStoppedFrame
+from pipecat.frames.frames import (
+    Frame,
+    InterruptionFrame,
+    TTSAudioRawFrame,
+    TTSSpeakFrame,
+    TTSStoppedFrame,
+)
 
+from edgebot.bench import engines as engines_module
 from edgebot.bench import narrator as narrator_module
-from edgebot.bench.engines import Speeds, lasting
+from edgebot.bench.engines import Speeds, lasting, while_speaking
 from edgebot.bench.narrator import Narrator
 from edgebot.bench.questions import Question
 from edgebot.hw.audio_stream import SPEAKER_RATE_HZ
@@ -84,3 +91,21 @@ async def test_the_next_sentence_comes_when_the_one_before_has_nearly_sounded(
     narrating.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await narrating
+
+
+async def test_a_voice_that_does_not_begin_ends_no_measurement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Mute:
+        def __init__(self) -> None:
+            self.sent: list[Frame] = []
+
+        async def send(self, *frames: Frame) -> None:
+            self.sent += frames
+
+    monkeypatch.setattr(engines_module, "_PATIENCE_S", 0.05)
+    conversation: Any = Mute()
+    probe: Any = None
+    assert await while_speaking(conversation, probe, Narrator()) == []
+    # What it may still have to say is called off.
+    assert [type(frame) for frame in conversation.sent] == [TTSSpeakFrame, InterruptionFrame]
