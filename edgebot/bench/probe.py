@@ -59,6 +59,8 @@ class Probe(BaseObserver):
             params=PipelineParams(enable_metrics=True, enable_usage_metrics=True),
             observers=[self],
             enable_rtvi=False,
+            # As in a conversation.
+            enable_turn_tracking=False,
             idle_timeout_secs=None,
         )
         runner = WorkerRunner(handle_sigint=False)
