@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.utils.text.base_text_aggregator import Aggregation, BaseTextAggregator, TextType
@@ -56,6 +57,12 @@ BREATHS = (
     (_ADDITION, MIN_WORDS_BEFORE),
     (_LOOSE_JOINT, MUCH_WORDS),
 )
+# No voice says more in a second, at its own speed: its sound lasts as long as this, or longer.
+_CHARACTERS_PER_S = 20.0
+# With less of it ahead the next piece can no longer wait for its end ...
+LEAD_S = 0.4
+# ... but for what comes in one go, because it was written while the turn might still go on.
+AT_ONCE_S = 0.15
 # These end nothing, whatever comes next ...
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|Mt|vs|approx|e\.g|i\.e|U\.S|U\.K)\.$"
@@ -113,20 +120,35 @@ def opening_end(text: str) -> int:
     """
     seen = text[:LONGEST_OPENING_CHARACTERS]
     end = clause_end(seen)
-    ends = [
-        match.start()
-        for joint, words in BREATHS
-        for match in joint.finditer(seen, 0, end if end >= 0 else len(seen))
-        if len(seen[: match.start()].split()) >= words
-        and len(seen[: match.start()].strip()) >= MIN_CLAUSE_CHARACTERS
-    ]
-    if ends:
+    if ends := _breaths(seen, end if end >= 0 else len(seen)):
         return min(ends)
     if end >= 0 or len(seen) < LONGEST_OPENING_CHARACTERS:
         return end
     joints = [match.start() for match in _LOOSE_JOINT.finditer(seen, MIN_CLAUSE_CHARACTERS)]
     end = joints[-1] if joints else seen.rstrip().rfind(" ")
     return end if end > 0 else clause_end(text)
+
+
+def breath_end(text: str) -> int:
+    """Return the index of the last place where one would draw breath if it must be, or -1."""
+    return max(_breaths(text, len(text), much_words=MIN_SUBJECT_WORDS), default=-1)
+
+
+def _breaths(text: str, end: int, *, much_words: int = MUCH_WORDS) -> list[int]:
+    """Return where one would draw breath before an end.
+
+    Args:
+        text: What is to be spoken next.
+        end: So far it is looked at.
+        much_words: So many are enough where much is wanted before it.
+    """
+    return [
+        match.start()
+        for joint, words in BREATHS
+        for match in joint.finditer(text, 0, end)
+        if len(text[: match.start()].split()) >= min(words, much_words)
+        and len(text[: match.start()].strip()) >= MIN_CLAUSE_CHARACTERS
+    ]
 
 
 def is_sure_sentence(text: str) -> bool:
@@ -156,23 +178,41 @@ def after_sentences(text: str, count: int) -> int:
 
 
 class SpokenTextAggregator(BaseTextAggregator):
-    """Yields clauses or sentences as soon as they are complete; the first clause sooner."""
+    """Yields clauses or sentences as soon as they are complete; the first clause sooner.
 
-    def __init__(self, *, clauses: bool = True) -> None:
+    A clause that is still being written when what came before it has nearly sounded is cut where
+    one would draw breath: a language model on a small computer may write no faster than one speaks,
+    and the voice would stand still until the end of the sentence.
+    """
+
+    def __init__(
+        self,
+        *,
+        clauses: bool = True,
+        speed: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Choose the size of the pieces.
 
         Args:
             clauses: Cut at commas and the like too, not only at the ends of sentences.
+            speed: Of the voice; 1.0 is its own.
+            clock: Tells seconds.
         """
         super().__init__(aggregation_type=TextType.SENTENCE)
         self._end = clause_end if clauses else sentence_end
         self._opening_end = opening_end if clauses else sentence_end
         self._is_sure = is_sure_clause if clauses else is_sure_sentence
+        self._breath_end = breath_end if clauses else sentence_end
+        self._characters_per_s = _CHARACTERS_PER_S * speed
+        self._clock = clock
         self._forget()
 
     def _forget(self) -> None:
         self._text = ""
         self._has_begun = False
+        # When the last piece was yielded, and until when at least it will sound.
+        self._yielded_s = self._sounds_until_s = 0.0
 
     @property
     def text(self) -> Aggregation:
@@ -186,14 +226,24 @@ class SpokenTextAggregator(BaseTextAggregator):
             piece, self._text = self._text[:end].strip(), self._text[end:]
             if piece:
                 self._has_begun = True
+                self._yielded_s = self._clock()
+                self._sounds_until_s = max(self._yielded_s, self._sounds_until_s)
+                self._sounds_until_s += len(piece) / self._characters_per_s
                 yield Aggregation(text=piece, type=TextType.SENTENCE)
 
     def _piece_end(self) -> int:
         if self._has_begun:
-            return self._end(self._text)
+            end = self._end(self._text)
+            return self._breath_end(self._text) if end < 0 and self._is_awaited else end
         end = self._opening_end(self._text)
         # Somebody waits for it: what comes next is not needed where it changes nothing.
         return len(self._text) if end < 0 and self._is_sure(self._text) else end
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether the voice soon has nothing to speak."""
+        due_s = max(self._sounds_until_s - LEAD_S, self._yielded_s + AT_ONCE_S)
+        return self._clock() >= due_s
 
     async def flush(self) -> Aggregation | None:
         """Return what is left."""
@@ -212,7 +262,7 @@ class SpokenTextAggregator(BaseTextAggregator):
 
 def new_aggregator(settings: Settings) -> SpokenTextAggregator:
     """Return what cuts an answer into the pieces of the settings."""
-    return SpokenTextAggregator(clauses=settings.tts.speak_by == "clause")
+    return SpokenTextAggregator(clauses=settings.tts.speak_by == "clause", speed=settings.tts.speed)
 
 
 def create(settings: Settings) -> LLMTextProcessor:

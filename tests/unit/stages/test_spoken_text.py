@@ -13,10 +13,14 @@ from pipecat.tests.utils import run_test
 
 from edgebot.config import load_settings
 from edgebot.stages.spoken_text import (
+    AT_ONCE_S,
+    LEAD_S,
     SpokenTextAggregator,
     after_sentences,
+    breath_end,
     clause_end,
     create,
+    new_aggregator,
     opening_end,
     sentence_end,
 )
@@ -231,6 +235,88 @@ async def test_clauses_come_as_soon_as_they_are_complete() -> None:
 @pytest.mark.parametrize("opening", ["It is 3.", "It is 1,", "So,", "Ask Dr.", "It is he."])
 async def test_an_opening_in_doubt_waits_for_the_next_word(opening: str) -> None:
     assert [p async for p in SpokenTextAggregator().aggregate(opening)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "piece"),
+    [
+        ("It is a sweet liquid that bees eat in", "It is a sweet liquid that bees eat"),
+        ("It is a sweet liquid that bees", "It is a sweet liquid"),
+        ("It is a sweet sticky liquid", None),
+        ("It is or was", None),
+        ("", None),
+    ],
+)
+def test_where_a_clause_may_be_cut_if_it_must_be(text: str, piece: str | None) -> None:
+    end = breath_end(text)
+    assert (text[:end] if end >= 0 else None) == piece
+
+
+class SlowAnswer:
+    """An answer that is written word by word, at a time of its own."""
+
+    def __init__(self, *, clauses: bool = True, speed: float = 1.0) -> None:
+        self.now_s = 100.0
+        self.aggregator = SpokenTextAggregator(
+            clauses=clauses, speed=speed, clock=lambda: self.now_s
+        )
+
+    async def write(self, text: str, after_s: float = 0.0) -> list[str]:
+        self.now_s += after_s
+        return [piece.text async for piece in self.aggregator.aggregate(text)]
+
+
+# 20 characters: at least a second of sound.
+OPENING = "Bees make us honey. "
+REST = "It is a sweet liquid that bees eat "
+
+
+async def test_a_clause_is_cut_when_the_voice_soon_has_nothing_to_speak() -> None:
+    answer = SlowAnswer()
+    assert await answer.write(OPENING) == [OPENING.strip()]
+    almost_s = 0.95 - LEAD_S - 0.01
+    assert await answer.write(REST, almost_s) == []
+    assert await answer.write("in ", 0.02) == ["It is a sweet liquid that bees eat"]
+    # What was cut off sounds for a while, too, behind what sounds still.
+    assert await answer.write("the cold winter ", 1.0) == []
+    assert await answer.write("in Rome", 1.7) == ["in the cold winter"]
+
+
+async def test_a_fast_voice_has_nothing_to_speak_sooner() -> None:
+    for speed, pieces in ((1.0, []), (2.0, ["It is a sweet liquid that bees eat"])):
+        answer = SlowAnswer(speed=speed)
+        await answer.write(OPENING)
+        assert await answer.write(REST + "in ", 0.3) == pieces
+
+
+async def test_what_was_written_ahead_comes_whole() -> None:
+    answer = SlowAnswer()
+    assert await answer.write("Yes. It is") == ["Yes."]
+    # Its sound is short, but so much may come at once.
+    assert await answer.write(" a sweet liquid that", AT_ONCE_S / 2) == []
+    assert await answer.write(" bees eat in the", AT_ONCE_S) == [
+        "It is a sweet liquid that bees eat"
+    ]
+
+
+async def test_whole_sentences_are_waited_for_all_the_same() -> None:
+    answer = SlowAnswer(clauses=False)
+    await answer.write(OPENING)
+    assert await answer.write(REST + "in ", 9.0) == []
+
+
+async def test_the_next_answer_has_nothing_ahead_of_it() -> None:
+    answer = SlowAnswer()
+    await answer.write("It is so. " * 20)
+    await answer.aggregator.handle_interruption()
+    await answer.write(OPENING, 1.0)
+    assert await answer.write(REST + "in ", 1.0) == ["It is a sweet liquid that bees eat"]
+
+
+def test_the_settings_say_how_fast_the_voice_is() -> None:
+    assert new_aggregator(load_settings(flags=["tts.speed=2.0"]))._characters_per_s == (
+        2 * new_aggregator(load_settings())._characters_per_s
+    )
 
 
 async def test_sentences_pass_commas() -> None:
