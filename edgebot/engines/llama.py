@@ -14,6 +14,7 @@ import llama_cpp
 import numpy as np
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
+from edgebot.engines.at_work import OTHERS
 from edgebot.engines.memory import trim
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.prompt_lookup import NEXT_DRAFT, PromptLookup
@@ -49,7 +50,8 @@ class LlamaEngine:
         Args:
             path: The GGUF file.
             context_tokens: How many tokens prompt and answer may have together.
-            threads: 0 takes all processors, less one where there are four or more.
+            threads: 0 takes all processors, less one where there are four or more. While it
+                writes, it leaves one to each other engine that computes.
 
         Raises:
             BrokenModelError: llama.cpp refuses the file, or it has no chat template.
@@ -57,15 +59,15 @@ class LlamaEngine:
         silence_log()
         self.path = path
         processors = os.cpu_count() or 1
-        threads = threads or (processors - 1 if processors >= 4 else processors)
+        self._threads = threads or (processors - 1 if processors >= 4 else processors)
         try:
             self._llama = llama_cpp.Llama(
                 str(path),
                 n_ctx=context_tokens,
                 n_batch=BATCH_TOKENS,
                 n_ubatch=BATCH_TOKENS,
-                n_threads=threads,
-                n_threads_batch=threads,
+                n_threads=self._threads,
+                n_threads_batch=self._threads,
                 verbose=False,
             )
         except (ValueError, OSError) as error:
@@ -257,6 +259,8 @@ class LlamaEngine:
         for place, token in enumerate(tokens):
             batch.token[place], batch.pos[place], batch.logits[place] = token, start + place, True
             batch.n_seq_id[place], batch.seq_id[place][0] = 1, 0
+        threads = OTHERS.left_of(self._threads)
+        llama_cpp.llama_set_n_threads(llama.ctx, threads, self._threads)
         if code := llama_cpp.llama_decode(llama.ctx, batch):
             if self._aborted:
                 return False

@@ -15,6 +15,7 @@ import onnxruntime
 from piper import PiperVoice
 from piper.config import PiperConfig
 
+from edgebot.engines.at_work import OTHERS
 from edgebot.engines.loudness import Limiter, gain_for, without_lead
 from edgebot.engines.voice_split import NotSplittableError, Part, SplitVoice, split_voice
 from edgebot.engines.voice_windows import WindowedVoice
@@ -94,9 +95,10 @@ class PiperEngine:
         It comes in pieces, each as soon as it is decoded: the first of a sentence is short.
         """
         self._brake.release()
-        for level in self._levels(text):
-            scaled = np.clip(level * self._volume, -1.0, 1.0) * _LOUDEST
-            yield scaled.astype("<i2").tobytes()
+        with OTHERS.counted():
+            for level in self._levels(text):
+                scaled = np.clip(level * self._volume, -1.0, 1.0) * _LOUDEST
+                yield scaled.astype("<i2").tobytes()
 
     def _levels(self, text: str) -> Iterator[np.ndarray]:
         """Yield a text's sound as numbers from -1.0 to 1.0, from where it can be heard."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import vosk
 
+from edgebot.engines.at_work import OTHERS
 from edgebot.engines.memory import trim
 from edgebot.errors import BrokenModelError
 
@@ -85,7 +86,8 @@ class VoskEngine:
             audio: 16-bit mono PCM at 16 kHz, any length.
         """
         self._heard_bytes += len(audio)
-        self._recognizer.AcceptWaveform(audio)
+        with OTHERS.counted():
+            self._recognizer.AcceptWaveform(audio)
         return str(json.loads(self._recognizer.PartialResult()).get("partial", ""))
 
     def finish(self) -> Utterance:
@@ -93,7 +95,8 @@ class VoskEngine:
         # The recognizer counts from the sound that warmed it.
         began_s = _WARM_UP_S + self._utterance_began_bytes / (RATE_HZ * 2)
         self._utterance_began_bytes = self._heard_bytes
-        return parse_result(self._recognizer.FinalResult(), began_s)
+        with OTHERS.counted():
+            return parse_result(self._recognizer.FinalResult(), began_s)
 
     def renew(self) -> None:
         """Replace the recognizer: it keeps memory for all that it has ever heard."""

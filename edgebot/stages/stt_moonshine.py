@@ -29,6 +29,7 @@ from pipecat.turns.eager_end_of_turn_mixin import EagerEndOfTurnSTTServiceMixin
 from pipecat.utils.time import time_now_iso8601
 
 from edgebot.config import Settings
+from edgebot.engines.at_work import OTHERS
 from edgebot.engines.memory import let_go
 from edgebot.errors import BrokenModelError
 from edgebot.frames import SleepFrame
@@ -52,7 +53,7 @@ class OneAtATime:
         self, audio: Sequence[float], sample_rate: int = RATE_HZ
     ) -> Transcript:
         """Transcribe an utterance; see `Transcriber`."""
-        with self._lock:
+        with self._lock, OTHERS.counted():
             return self._transcriber.transcribe_without_streaming(audio, sample_rate)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import llama_cpp
 import pytest
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -24,6 +26,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.services.llm_service import FunctionCallParams
 
 from edgebot.engines import llama as engine_module
+from edgebot.engines.at_work import AtWork
 from edgebot.engines.llama import BATCH_TOKENS
 from edgebot.engines.prompt_cache import PromptCache
 from edgebot.engines.right_of_way import RightOfWay
@@ -100,6 +103,29 @@ def test_only_the_tokens_of_new_turns_are_made(
     (new,) = (text for text in texts if b"of" in text)
     assert b"trams" in new
     assert b"bridges" not in new
+
+
+def test_it_leaves_a_processor_to_each_engine_that_computes(
+    llama: CountingLlama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = AtWork(4)
+    monkeypatch.setattr(engine_module, "OTHERS", others)
+    monkeypatch.setattr(llama, "_threads", 4)
+    tokens = llama.render([SYSTEM, user("Tell me something about bread, please.")])
+
+    def threads() -> int:
+        return llama_cpp.llama_n_threads(llama._llama.ctx)
+
+    with contextlib.closing(llama.generate(tokens, Sampling(max_tokens=12))) as pieces:
+        next(pieces)
+        with others.counted():
+            next(pieces)
+            assert threads() == 3
+            with others.counted():
+                next(pieces)
+                assert threads() == 2
+        next(pieces)
+        assert threads() == 4
 
 
 def test_it_answers(llama: CountingLlama) -> None:

@@ -17,6 +17,8 @@ from pipecat.frames.frames import (
     TTSStoppedFrame,
 )
 
+from edgebot.engines import piper as piper_module
+from edgebot.engines.at_work import AtWork
 from edgebot.engines.piper import PiperEngine
 from edgebot.engines.thread import EngineThread
 from edgebot.engines.voice_split import Part, split_voice
@@ -50,6 +52,22 @@ def test_a_sentence_comes_in_windows_at_the_voices_own_rate(piper: PiperEngine) 
     assert rms(b"".join(pieces)) > 1000
     samples = np.frombuffer(b"".join(pieces), dtype="<i2").astype(int)
     assert np.abs(samples).max() <= 32767
+
+
+def test_it_is_at_work_until_its_last_piece(
+    piper: PiperEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = AtWork(2)
+    monkeypatch.setattr(piper_module, "OTHERS", others)
+    for piece in piper.synthesize("Ready. Steady."):
+        assert piece
+        assert others.left_of(2) == 1
+    assert others.left_of(2) == 2
+    # Whoever wants no more of it drops it.
+    pieces = piper.synthesize("Ready. Steady.")
+    next(pieces)
+    del pieces
+    assert others.left_of(2) == 2
 
 
 def test_windows_say_what_the_whole_voice_says(model: Callable[[str], InstalledModel]) -> None:

@@ -23,6 +23,8 @@ from pipecat.frames.frames import (
 from pipecat.tests.utils import SleepFrame, run_test
 from pipecat.transcriptions.language import Language
 
+from edgebot.engines import vosk as vosk_module
+from edgebot.engines.at_work import AtWork
 from edgebot.engines.thread import EngineThread
 from edgebot.engines.vosk import RATE_HZ, Utterance, VoskEngine
 from edgebot.errors import BrokenModelError
@@ -66,6 +68,32 @@ def test_where_nobody_speaks_nothing_is_made_up_of_silence(vosk: VoskEngine, aud
     assert all(0.0 <= word.confidence <= 1.0 for word in utterance.words)
     if not any(audio):
         assert utterance == Utterance("")
+
+
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [
+        ("AcceptWaveform", lambda engine: engine.accept(bytes(3200))),
+        ("FinalResult", lambda engine: engine.finish()),
+    ],
+)
+def test_it_is_at_work_while_it_decodes(
+    vosk: VoskEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    call: Callable[[VoskEngine], object],
+) -> None:
+    others, left = AtWork(2), list[int]()
+    real = getattr(vosk._recognizer, method)
+
+    def look(*args: object) -> object:
+        left.append(others.left_of(2))
+        return real(*args)
+
+    monkeypatch.setattr(vosk_module, "OTHERS", others)
+    monkeypatch.setattr(vosk._recognizer, method, look)
+    call(vosk)
+    assert [*left, others.left_of(2)] == [1, 2]
 
 
 def test_an_utterance_may_end_twice(vosk: VoskEngine, korean: bytes) -> None:

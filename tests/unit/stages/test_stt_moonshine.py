@@ -24,6 +24,7 @@ from pipecat.frames.frames import (
 from pipecat.services.moonshine.stt import MoonshineSTTSettings
 from pipecat.transcriptions.language import Language
 
+from edgebot.engines.at_work import AtWork
 from edgebot.frames import SleepFrame
 from edgebot.stages import stt_moonshine
 from edgebot.stages.stt_moonshine import LocalMoonshineSTTService, OneAtATime
@@ -78,6 +79,22 @@ def texts(line: Line, kind: type[Frame]) -> list[str]:
 
 
 START, STOP = VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
+
+
+async def test_it_is_at_work_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    others, left = AtWork(2), list[int]()
+    monkeypatch.setattr(stt_moonshine, "OTHERS", others)
+
+    class Ear(FakeTranscriber):
+        def transcribe_without_streaming(self, *args: Any) -> Any:
+            left.append(others.left_of(2))
+            return super().transcribe_without_streaming(*args)
+
+    async with line_of(Ear()) as line:
+        await line.send(*sound("####"), START(), *sound("####..."), *sound("......"), STOP())
+        await line.until_down(TranscriptionFrame)
+    assert set(left) == {1}
+    assert others.left_of(2) == 2
 
 
 async def test_a_pause_at_the_end_is_read_before_the_voice_detector_is_sure() -> None:
