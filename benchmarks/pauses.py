@@ -3,7 +3,7 @@
 Each recording of the folder (its `label.json` names them) is spoken to the whole pipeline in real
 time, as it is and with one pause of 0.3 to 0.8 s put between two of its words. A recording that
 becomes two turns, or one that ended before it did, was cut short. Also printed: how many answers
-were begun ahead and withdrawn, and that no word of one of them was spoken.
+were begun ahead and withdrawn. Whether a word of one of them was spoken is not looked at here.
 
 Between two words is where the recognizer hears the words of the whole in the two parts.
 """
