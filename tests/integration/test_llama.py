@@ -100,9 +100,8 @@ def test_only_the_tokens_of_new_turns_are_made(
 
     monkeypatch.setattr(llama._llama, "tokenize", note)
     llama.render([SYSTEM, *SMALL_TALK, user("And of trams?")])
-    (new,) = (text for text in texts if b"of" in text)
-    assert b"trams" in new
-    assert b"bridges" not in new
+    assert any(b"trams" in text for text in texts)
+    assert not any(b"about" in text for text in texts)
 
 
 def test_it_leaves_a_processor_to_each_engine_that_computes(
