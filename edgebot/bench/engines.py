@@ -102,7 +102,7 @@ async def measure_house(
             Probe.start(engines.llm) as probe,
         ):
             found = {
-                THINKING: await _for_some_time(probe),
+                THINKING: await for_some_time(probe),
                 LISTENING: await while_listening(questioner, probe, question),
                 SPEAKING: await while_speaking(questioner, probe, narrator),
                 COMPUTING: await while_computing(questioner, probe),
@@ -139,7 +139,7 @@ async def while_speaking(questioner: Questioner, probe: Probe, narrator: Narrato
     try:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(narrator.has_begun.wait(), _PATIENCE_S)
-        return await _for_some_time(probe) if narrator.has_begun.is_set() else []
+        return await for_some_time(probe) if narrator.has_begun.is_set() else []
     finally:
         narrating.cancel()
         await questioner.send(InterruptionFrame())
@@ -165,7 +165,7 @@ async def while_computing(questioner: Questioner, probe: Probe) -> list[float]:
     return found
 
 
-async def _for_some_time(probe: Probe) -> list[float]:
+async def for_some_time(probe: Probe) -> list[float]:
     """Measure again and again for a while, and at least once."""
     began_s = time.monotonic()
     return await _until(probe, lambda: time.monotonic() < began_s + _SPAN_S, least=1)
