@@ -60,6 +60,8 @@ TECHNIQUES = (
     Technique("the first sound computed alone", taken_out="right_of_way"),
     Technique("weights in a form computed faster", taken_out="recoding"),
     Technique("threads that sleep soon", environment=tuple(LONG_SPIN.items())),
+    Technique("threads that leave processors to others", taken_out="giving_way"),
+    Technique("words handed on in strides", taken_out="strides"),
     Technique("one thread for Moonshine", environment=(("MOONSHINE_ORT_SINGLE_THREAD", "0"),)),
     NOTHING,
 )
@@ -123,6 +125,18 @@ def without_recoding() -> None:
     llm_llama_cpp.faster = lambda path, folder: path
 
 
+def without_giving_way() -> None:
+    from edgebot.engines.at_work import OTHERS
+
+    OTHERS.left_of = lambda threads: threads  # type: ignore[method-assign]
+
+
+def without_strides() -> None:
+    from edgebot.stages import llm_llama_cpp
+
+    llm_llama_cpp.strides = lambda pieces: ([piece] for piece in pieces)  # type: ignore[assignment]
+
+
 WITHOUT: dict[str, Callable[[], None]] = {
     "windows": without_windows,
     "speaking_ahead": without_speaking_ahead,
@@ -133,6 +147,8 @@ WITHOUT: dict[str, Callable[[], None]] = {
     "right_of_way": without_right_of_way,
     "patience": without_patience,
     "recoding": without_recoding,
+    "giving_way": without_giving_way,
+    "strides": without_strides,
 }
 
 
@@ -160,7 +176,13 @@ def show(name: str, reports: Sequence[dict[str, Any]], usual_s: float) -> float:
     answered = sum(report["answered"] for report in reports)
     asked = sum(report["asked"] for report in reports)
     gain = f"{median_s - usual_s:+8.2f}" if usual_s else "        "
-    print(f"{name:38} {median_s:6.2f} {gain} {worst_s:6.2f}  {answered:3} of {asked}", flush=True)
+    gaps = sum(report["underruns"] for report in reports)
+    longest_s = max(report["longest_underrun_s"] for report in reports)
+    print(
+        f"{name:42} {median_s:6.2f} {gain} {worst_s:6.2f}  {answered:3} of {asked:3}"
+        f"  {gaps:4} {longest_s:7.2f}",
+        flush=True,
+    )
     return median_s
 
 
@@ -176,7 +198,7 @@ def main() -> None:
         from edgebot.cli.app import run as edgebot
 
         sys.exit(edgebot(options.arguments))
-    print(f"{'switched off':38} median, s without  worst  answered", flush=True)
+    print(f"{'switched off':38} median, s  without  worst  answered  gaps  longest", flush=True)
     usual_s = 0.0
     for technique in TECHNIQUES:
         reports = [run(technique, options.questions) for _ in range(options.rounds)]

@@ -49,12 +49,18 @@ def show(report: dict[str, Any]) -> None:
         _show_idle(report["idle"])
 
 
+def _underruns(turns: dict[str, Any]) -> str:
+    count = int(turns["underruns"])
+    longest = f" of {turns['longest_underrun_s']:.2f} s at most" if count else ""
+    return f"{count} underruns{longest}"
+
+
 def _show_turns(turns: dict[str, Any]) -> None:
     title = f"{turns['answered']} of {turns['asked']} answered; seconds after the question's end"
     _show_figures(title, "stage", turns["stages"])
     out.print(
         f"{turns['cut_short']} cut short, {turns['withdrawn']} answers withdrawn, "
-        f"{turns['underruns']} underruns in {turns['spoken_s']:.0f} s of speech, "
+        f"{_underruns(turns)} in {turns['spoken_s']:.0f} s of speech, "
         f"{turns['busy_cores']:.2f} cores busy{_heat(turns['heat'])}",
         markup=False,
     )

@@ -76,7 +76,8 @@ def test_everything_that_was_measured_is_shown(capsys: pytest.CaptureFixture[str
     for text in (
         "A processor, 4 cores, 7900 MB; ear, mind, voice",
         "19 of 20 answered",
-        "1 cut short, 2 answers withdrawn, 3 underruns in 61 s of speech, 0.46 cores busy, 61 °C",
+        "1 cut short, 2 answers withdrawn, 3 underruns of 0.10 s at most in 61 s of speech, "
+        "0.46 cores busy, 61 °C",
         "slowed down: throttled",
         "measured to floor",
         "tokens/s, thinking",
