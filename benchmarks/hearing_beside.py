@@ -35,7 +35,7 @@ from edgebot.config import Settings, load_settings  # noqa: E402
 from edgebot.stages.recording import RATE_HZ  # noqa: E402
 
 QUESTIONS = 4
-# What it takes to measure as long as the questions last.
+# How often silence is measured: about as long as the questions last.
 _TIMES = 3
 
 
@@ -93,8 +93,10 @@ def beside(settings: Settings, questions: Sequence[Question]) -> list[float]:
     bare.tokens_per_s(settings)
     hearer.start()
     found: list[float] = []
-    while len(found) < bare.PROBES * _TIMES and (hearer.is_at_work or not questions):
-        found += bare.tokens_per_s(settings)
+    while hearer.is_at_work if questions else len(found) < _TIMES * bare.PROBES:
+        speeds = bare.tokens_per_s(settings)
+        if hearer.is_at_work or not questions:
+            found += speeds
     hearer.close()
     return found
 
@@ -121,14 +123,15 @@ async def measure(settings: Settings, questions: Sequence[Question], rounds: int
                 )
             alone += apart.run(bare.tokens_per_s, settings)
             level = statistics.median(alone)
+            print(f"{level:6.1f} tokens/s alone; of it", end="", flush=True)
             for what, speeds in found.items():
-                ratios.setdefault(what, []).append(statistics.harmonic_mean(speeds) / level)
-            print(
-                f"{level:6.1f} tokens/s alone; of it "
-                + ", ".join(f"{what} {values[-1]:.2f}" for what, values in ratios.items()),
-                flush=True,
-            )
-    print("medians: " + ", ".join(f"{k} {statistics.median(v):.2f}" for k, v in ratios.items()))
+                # A slow machine writes too little while the questions last.
+                if speeds:
+                    ratios.setdefault(what, []).append(statistics.harmonic_mean(speeds) / level)
+                    print(f" {what} {ratios[what][-1]:.2f};", end="")
+            print()
+    for what, values in ratios.items():
+        print(f"{what}: {statistics.median(values):.2f}, median of {len(values)}")
 
 
 def main() -> None:
