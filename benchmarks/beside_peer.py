@@ -59,17 +59,17 @@ def peer(yard: Path, files: list[str]) -> dict[str, Any]:
 
 
 def healthy_peer(yard: Path, files: list[str], tries: int) -> dict[str, Any]:
-    """Return what a peer did that answered all, or its last try. edgebot has one try only.
+    """Return what a peer did that answered all; if none does, what the last one did, untimed.
 
     Stock Pipecat's output stops for good every now and then (`timed out after 10.0s writing
-    audio`). What it does from then on says nothing of how fast it is.
+    audio`). What it does from then on says nothing of how fast it is. edgebot has one try only.
     """
     for _ in range(tries):
         found = peer(yard, files)
         show("peer", found)
         if found["answered"] == found["asked"]:
-            break
-    return found
+            return found
+    return found | {"answered": 0, "times_s": []}
 
 
 def memory_mb(found: dict[str, Any]) -> int:
@@ -78,7 +78,7 @@ def memory_mb(found: dict[str, Any]) -> int:
 
 def show(name: str, found: dict[str, Any]) -> None:
     times_s = found["times_s"] or [math.nan]
-    first_s = found.get("first_s", times_s[0])
+    first_s = found.get("first_s") or times_s[0]
     print(
         f"{name:8} {found['answered']:3} of {found['asked']:3} {first_s:6.2f} "
         f"{statistics.median(times_s):6.2f} {max(times_s):6.2f} {memory_mb(found):7} "
@@ -89,14 +89,15 @@ def show(name: str, found: dict[str, Any]) -> None:
 
 def together(shares: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a program's shares as one: all its times, the worst first one, the most memory."""
+    timed = [found for found in shares if found["times_s"]] or shares
     return {
         "answered": sum(found["answered"] for found in shares),
         "asked": sum(found["asked"] for found in shares),
-        "times_s": [time_s for found in shares for time_s in found["times_s"]],
-        "first_s": max((found["times_s"] or [math.nan])[0] for found in shares),
-        "rss_mb": max(map(memory_mb, shares)),
-        "ready_s": max(found["ready_s"] for found in shares),
-        "idle_cpu_cores": statistics.median(found["idle_cpu_cores"] for found in shares),
+        "times_s": [time_s for found in timed for time_s in found["times_s"]],
+        "first_s": max((found["times_s"][0] for found in timed if found["times_s"]), default=None),
+        "rss_mb": max(map(memory_mb, timed)),
+        "ready_s": max(found["ready_s"] for found in timed),
+        "idle_cpu_cores": statistics.median(found["idle_cpu_cores"] for found in timed),
     }
 
 
@@ -120,6 +121,8 @@ def main() -> None:
     all_theirs, all_ours = together(theirs), together(ours)
     show("peer", all_theirs)
     show("edgebot", all_ours)
+    if not (all_theirs["times_s"] and all_ours["times_s"]):
+        sys.exit("There is nothing to compare: one of the two answered nothing.")
     theirs_s = statistics.median(all_theirs["times_s"])
     ours_s = statistics.median(all_ours["times_s"])
     print(

@@ -1,6 +1,6 @@
-"""Every figure of docs/performance.md: python -m benchmarks.figures [YARD] > figures.txt
+"""The tables of docs/performance.md: python -m benchmarks.figures [YARD] > figures.txt
 
-One benchmark after the other, each in a process of its own, half an hour in all; nothing else
+One benchmark after the other, each in a process of its own, an hour and a half in all; nothing else
 should be at work. YARD is what `benchmarks.beside_peer` wants; without it the peer is left out.
 """
 
@@ -21,8 +21,10 @@ def main() -> None:
     count = ["--questions", options.questions]
     wanted = [
         ["edgebot", "bench", *count, "--plot", "turns.svg"],
-        ["benchmarks.techniques", *count],
-        ["benchmarks.conversation", "--turns", "100"],
+        ["benchmarks.hearing_beside"],
+        ["benchmarks.techniques", "--questions", "8"],
+        ["benchmarks.conversation"],
+        ["benchmarks.conversation", "--aloud", "--context-tokens", "1024"],
         ["benchmarks.stutter", "--minutes", options.minutes],
     ]
     if options.yard:

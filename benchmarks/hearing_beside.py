@@ -1,10 +1,9 @@
 """What hearing costs a language model, without edgebot: python -m benchmarks.hearing_beside
 
-An assistant hears while it thinks. In one process, bare llama.cpp writes while bare libraries hear:
+An assistant hears while it thinks. In one process, bare llama.cpp writes while bare engines hear:
 Silero decides on each 32 ms of a microphone's sound, and the recognizer transcribes each question
-once, at its end. No Pipecat, no echo canceller, no speaker, no wake word: less cannot hear. What
-they leave llama.cpp is the most that any assistant on this machine can have; edgebot's own figures
-(`edgebot bench --only engines`) are to be held against that, and are measured here beside it.
+once, at its end. There is no pipeline, no echo canceller, no speaker and no name. What they leave
+llama.cpp is what edgebot's own figures, measured in turn with it, are to be held against.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ from edgebot.stages.recording import RATE_HZ  # noqa: E402
 
 QUESTIONS = 4
 # How often silence is measured: about as long as the questions last.
-_TIMES = 3
+SILENT_TIMES = 3
 
 
 class Hearer:
-    """A microphone, a voice detector and a recognizer, each in a thread of its own."""
+    """A microphone with a voice detector, and a recognizer in a thread of its own."""
 
     def __init__(self, settings: Settings, questions: Sequence[Question]) -> None:
         """Load them, and say the questions one behind the other; none at all is silence."""
@@ -93,7 +92,7 @@ def beside(settings: Settings, questions: Sequence[Question]) -> list[float]:
     bare.tokens_per_s(settings)
     hearer.start()
     found: list[float] = []
-    while hearer.is_at_work if questions else len(found) < _TIMES * bare.PROBES:
+    while hearer.is_at_work if questions else len(found) < SILENT_TIMES * bare.PROBES:
         speeds = bare.tokens_per_s(settings)
         if hearer.is_at_work or not questions:
             found += speeds
